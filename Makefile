@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+# One Makefile, no recursion.  V=release|debug|asan|cov picks the variant;
+# release lands in build/, the others in build/<variant>/.
+VERSION := $(shell cat VERSION)
+V       ?= release
+B       := $(if $(filter release,$(V)),build,build/$(V))
+
+prefix      ?= /usr/local
+bindir      ?= $(prefix)/bin
+libdir      ?= $(prefix)/lib
+mandir      ?= $(prefix)/share/man
+sysconfdir  ?= /etc
+datadir     ?= $(prefix)/share
+plugindir   ?= $(libdir)/slurm
+PLUGSTACK_D ?= $(sysconfdir)/slurm/plugstack.conf.d
+
+all:
+
+include mk/probe.mk
+
+warn := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wvla -Wwrite-strings -Wpointer-arith $(if $(DEVELOPER),-Werror)
+hard := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+opt_release := -O2 -g $(hard)
+opt_debug   := -O0 -g
+opt_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+opt_cov     := -O0 -g --coverage
+ld_release  := -Wl,-z,relro,-z,now
+ld_asan     := -fsanitize=address,undefined
+ld_cov      := --coverage
+
+base_cppflags := -D_GNU_SOURCE -DDISAGG_VERSION='"$(VERSION)"' -I.
+all_cflags    := -std=c11 -fPIC -fvisibility=hidden $(warn) $(opt_$(V)) $(CFLAGS)
+all_cppflags  := $(base_cppflags) $(CPPFLAGS)
+all_ldflags   := $(ld_$(V)) $(LDFLAGS)
+
+core_src   := $(sort $(wildcard lib/base/*.c lib/conf/*.c lib/plan/*.c))
+spank_src  := $(sort $(wildcard spank/*.c))
+helper_lib := $(wildcard helpers/helper.c)
+helper_src := $(filter-out $(helper_lib),$(sort $(wildcard helpers/*.c)))
+unit_src   := $(sort $(wildcard tests/unit/test_*.c))
+corpus_src := $(sort $(wildcard tests/corpus/*.c))
+host_src   := $(sort $(wildcard tests/spankhost/*.c))
+filter_src := $(sort $(wildcard cli_filter/*.c))
+bench_src  := $(sort $(wildcard tests/bench/*.c))
+
+obj = $(patsubst %.c,$(B)/o/%.o,$(1))
+core_obj := $(call obj,$(core_src))
+helpers  := $(patsubst helpers/%.c,$(B)/bin/disagg-%,$(filter-out helpers/disagg.c,$(helper_src)))
+dispatch := $(if $(wildcard helpers/disagg.c),$(B)/bin/disagg)
+units    := $(patsubst tests/unit/%.c,$(B)/t/%,$(unit_src))
+corpus_bin := $(patsubst tests/corpus/%.c,$(B)/t/%,$(corpus_src))
+host_bin := $(patsubst tests/spankhost/%.c,$(B)/t/%,$(host_src))
+bench_bin := $(patsubst tests/bench/%.c,$(B)/t/%,$(bench_src))
+plugin   := $(if $(spank_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/disagg.so))
+filter   := $(if $(filter_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/cli_filter_disagg.so))
+man_src  := $(sort $(wildcard docs/man/*.scd))
+man      := $(if $(SCDOC),$(patsubst docs/man/%.scd,$(B)/man/%,$(man_src)))
+
+# a changed flag rebuilds: the line is kept and compared when make starts
+flags_now := $(CC) $(all_cppflags) $(all_cflags) $(all_ldflags) $(PKG_CFLAGS)
+flags_file := $(B)/flags
+ifneq ($(strip $(file <$(flags_file))),$(strip $(flags_now)))
+$(shell mkdir -p $(B))
+$(file >$(flags_file),$(flags_now))
+endif
+
+all: $(helpers) $(dispatch) $(plugin) $(filter) $(man)
+
+$(B)/o/%.o: %.c $(flags_file)
+	@mkdir -p $(@D)
+	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(all_cflags) -MMD -MP -c -o $@ $<
+
+$(B)/libcore.a: $(core_obj)
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/bin/disagg-%: $(B)/o/helpers/%.o $(call obj,$(helper_lib)) $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(LDLIBS) -lm
+
+$(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(LDLIBS) -lm
+
+$(B)/lib/slurm/disagg.so: $(call obj,$(spank_src)) $(B)/libcore.a spank/plugin.map
+	@mkdir -p $(@D)
+	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=spank/plugin.map -o $@ \
+		$(filter %.o %.a,$^) $(YAML_LIBS) -ldl -lm
+
+$(B)/lib/slurm/cli_filter_disagg.so: $(call obj,$(filter_src) $(filter-out spank/plugin.c,$(spank_src))) $(B)/libcore.a spank/plugin.map
+	@mkdir -p $(@D)
+	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=cli_filter/filter.map -o $@ \
+		$(filter %.o %.a,$^) $(YAML_LIBS) -ldl -lm
+
+$(B)/t/%: $(B)/o/tests/unit/%.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) -lm
+
+$(B)/t/%: $(B)/o/tests/corpus/%.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(JSON_LIBS) -lm
+
+$(B)/t/%: $(B)/o/tests/bench/%.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) -lm
+
+# the fake SPANK host exports the symbols that the plugin takes from its host
+$(B)/t/%: $(B)/o/tests/spankhost/%.o
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -rdynamic -o $@ $^ -ldl
+
+$(B)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	$(SCDOC) <$< >$@
+
+include mk/check.mk
+
+config:
+	@printf '%-12s %s\n' version '$(VERSION)' compiler '$(CC)' variant '$(V)' \
+		spank.h '$(or $(HAVE_SPANK),no)' slurm '$(or $(SLURM_RELEASE),none)' \
+		libyaml '$(or $(HAVE_YAML),no)' json-c '$(or $(HAVE_JSON),no)' \
+		scdoc '$(or $(SCDOC),no)' clang '$(or $(CLANG),no)' valgrind '$(or $(VALGRIND),no)' \
+		plugindir '$(plugindir)'
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/disagg/configs $(DESTDIR)$(mandir)
+	install -m 755 $(helpers) $(dispatch) $(DESTDIR)$(bindir)
+	$(if $(plugin),install -d $(DESTDIR)$(plugindir) $(DESTDIR)$(PLUGSTACK_D))
+	$(if $(plugin),install -m 755 $(plugin) $(filter) $(DESTDIR)$(plugindir))
+	$(if $(plugin),[ -e $(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf ] || sed 's|@plugindir@|$(plugindir)|' \
+		plugstack.conf.d/zz-disagg.conf.in >$(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf)
+	install -m 644 $(wildcard configs/*.yaml) $(DESTDIR)$(datadir)/disagg/configs
+	for page in $(notdir $(man)); do \
+		install -D -m 644 $(B)/man/$$page $(DESTDIR)$(mandir)/man$${page##*.}/$$page || exit 1; \
+	done
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(helpers) $(dispatch)))
+	rm -f $(addprefix $(DESTDIR)$(plugindir)/,$(notdir $(plugin) $(filter)))
+	rm -f $(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf
+	rm -rf $(DESTDIR)$(datadir)/disagg
+	for page in $(notdir $(man)); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$$page; done
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B)/o -name '*.d' 2>/dev/null)
+.PHONY: all config install uninstall clean
+.SECONDARY:

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DISAGG_PLAN_SIZING_H
+#define DISAGG_PLAN_SIZING_H
+
+#include "lib/plan/plan.h"
+
+/* How a value of ours meets one that the user gave to sbatch, srun, salloc. */
+enum disagg_strength {
+	DISAGG_SIZE_PLAN,    /* follows from the plan: another value is refused */
+	DISAGG_SIZE_DEFAULT, /* the user's value wins */
+	DISAGG_SIZE_REFUSE,  /* the option has no place beside ours: any value is refused */
+};
+
+struct disagg_size {
+	const char *option; /* slurm_option_set's name: "nodes", "ntasks-per-node", ... */
+	const char *value;  /* "" for a flag; NULL for DISAGG_SIZE_REFUSE */
+	enum disagg_strength strength;
+	struct disagg_origin at; /* the key of the file that it follows from */
+	const char *why;	 /* "2 prefill and 4 decode workers on nodes of 4 GPUs" */
+	const char *advice;	 /* DISAGG_SIZE_REFUSE: what to say instead; may be NULL */
+};
+
+struct disagg_sizing {
+	struct disagg_size *v;
+	unsigned count;
+};
+
+/* What to ask Slurm for (DESIGN: nodes, ntasks-per-node, gpus-per-node, ...).
+ * With job->rehearse no GPUs.  A needed value that is still a <placeholder>
+ * is an error; all that are missing are listed at once. */
+int disagg_plan_sizing(struct disagg_arena *arena, const struct disagg_job *job,
+	const struct disagg_plan *plan, struct disagg_sizing *ret, struct disagg_findings *found);
+
+#endif
