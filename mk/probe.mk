@@ -11,8 +11,10 @@ JSON_LIBS := $(or $(call pkg,--libs json-c),-ljson-c)
 PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c)
 SLURM_INCLUDE ?= /usr/include
 HAVE_SPANK := $(if $(wildcard $(SLURM_INCLUDE)/slurm/spank.h),yes)
-SLURM_RELEASE := $(shell sed -n 's/.*SLURM_VERSION_STRING "\(.*\)".*/\1/p' \
-	$(SLURM_INCLUDE)/slurm/slurm_version.h 2>/dev/null)
+# 0x160508 reads 22.05.8
+SLURM_RELEASE := $(shell n=$$(sed -n 's/^.define SLURM_VERSION_NUMBER *//p' \
+	$(SLURM_INCLUDE)/slurm/slurm_version.h 2>/dev/null); \
+	[ -z "$$n" ] || printf '%d.%02d.%d' $$((n >> 16)) $$((n >> 8 & 255)) $$((n & 255)))
 ifneq ($(SLURM_INCLUDE),/usr/include)
 PKG_CFLAGS += -isystem $(SLURM_INCLUDE)
 endif

@@ -28,6 +28,8 @@ char *disagg_arena_strdup(struct disagg_arena *arena, const char *text);
 char *disagg_arena_strndup(struct disagg_arena *arena, const char *text, size_t len);
 char *disagg_arena_printf(struct disagg_arena *arena, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+char *disagg_arena_vprintf(struct disagg_arena *arena, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* A grown copy of an array (old contents copied, the rest zeroed); the old one
  * stays behind in the arena.  For lists that double. */

@@ -9,7 +9,7 @@
  * The whole of a regular file of at most `limit` bytes, with a NUL behind it.
  * Opened O_CLOEXEC and O_NONBLOCK, so that a FIFO cannot hang the caller; a
  * directory, a FIFO or a device is refused with DISAGG_CONFIG, as is a file
- * that is missing or too large.  Other failures are DISAGG_SYSTEM.
+ * that is missing, not readable or too large.  Other failures are DISAGG_SYSTEM.
  */
 int disagg_fd_read_file(struct disagg_arena *arena, const char *path, size_t limit,
 	char **ret_bytes, size_t *ret_len, struct disagg_err *err);

@@ -9,6 +9,7 @@
 #define DISAGG_MAX_YAML_BYTES	 (1024u * 1024u) /* one file */
 #define DISAGG_MAX_YAML_DEPTH	 32u
 #define DISAGG_MAX_YAML_NODES	 50000u /* after alias expansion */
+#define DISAGG_MAX_YAML_ANCHORS	 1024u
 #define DISAGG_MAX_WIRE_BYTES	 (32u * 1024u)
 #define DISAGG_MAX_CONFIG_BYTES	 (64u * 1024u) /* SLURM_DISAGG_CONFIG */
 #define DISAGG_MAX_ARENA_BYTES	 (64u * 1024u * 1024u)

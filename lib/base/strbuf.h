@@ -18,6 +18,7 @@ struct disagg_strbuf {
 	bool failed;
 };
 
+/* limit 0: DISAGG_MAX_ARENA_BYTES */
 void disagg_strbuf_init(struct disagg_strbuf *buf, size_t limit);
 void disagg_strbuf_add(struct disagg_strbuf *buf, const char *bytes, size_t len);
 void disagg_strbuf_puts(struct disagg_strbuf *buf, const char *text);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/base/num.h"
+
+#include "tests/unit/tap.h"
+#include <locale.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const struct {
+	const char *text;
+	int64_t min, max, want;
+} ints[] = {
+	{"0", INT64_MIN, INT64_MAX, 0},
+	{"-0", INT64_MIN, INT64_MAX, 0},
+	{"+7", INT64_MIN, INT64_MAX, 7},
+	{"010", INT64_MIN, INT64_MAX, 10},
+	{"9223372036854775807", INT64_MIN, INT64_MAX, INT64_MAX},
+	{"-9223372036854775808", INT64_MIN, INT64_MAX, INT64_MIN},
+	{"-9223372036854775807", INT64_MIN, INT64_MAX, INT64_MIN + 1},
+	{"1", 1, 64, 1},
+	{"64", 1, 64, 64},
+};
+
+static const struct {
+	const char *text;
+	int64_t min, max;
+} bad_ints[] = {
+	{"", INT64_MIN, INT64_MAX},
+	{"-", INT64_MIN, INT64_MAX},
+	{"+-1", INT64_MIN, INT64_MAX},
+	{" 1", INT64_MIN, INT64_MAX},
+	{"1 ", INT64_MIN, INT64_MAX},
+	{"1x", INT64_MIN, INT64_MAX},
+	{"0x10", INT64_MIN, INT64_MAX},
+	{"1.0", INT64_MIN, INT64_MAX},
+	{"1e3", INT64_MIN, INT64_MAX},
+	{"9223372036854775808", INT64_MIN, INT64_MAX},
+	{"-9223372036854775809", INT64_MIN, INT64_MAX},
+	{"18446744073709551617", INT64_MIN, INT64_MAX},
+	{"99999999999999999999999", INT64_MIN, INT64_MAX},
+	{"0", 1, 64},
+	{"65", 1, 64},
+	{"-1", 0, 64},
+};
+
+static void test_int(void)
+{
+	for (size_t i = 0; i < COUNT(ints); i++) {
+		int64_t got = -77;
+
+		disagg_num_int(ints[i].text, ints[i].min, ints[i].max, &got);
+		is_int(got, ints[i].want, ints[i].text);
+	}
+	for (size_t i = 0; i < COUNT(bad_ints); i++) {
+		int64_t got = -77;
+		int rc = disagg_num_int(bad_ints[i].text, bad_ints[i].min, bad_ints[i].max, &got);
+
+		ok(rc == -1 && got == -77, bad_ints[i].text);
+	}
+}
+
+static const struct {
+	const char *text;
+	double want;
+} reals[] = {
+	{"0", 0},     {"1.5", 1.5},	{"-1.5e3", -1500}, {"1e-5", 1e-5},
+	{".5", 0.5},  {"5.", 5},	{"+2E+2", 200},	   {"0.1", 0.1},
+	{"1e308", 1e308},
+};
+
+static const char *const bad_reals[] = {"", ".", "-", "e5", "1e", "1e+", "1.5x", " 1", "1 ",
+	"0x1p3", "inf", "nan", "1e999", "1,5", "1_0", "--1", "1.2.3"};
+
+static void test_real(void)
+{
+	for (size_t i = 0; i < COUNT(reals); i++) {
+		double got = -77;
+
+		ok(!disagg_num_real(reals[i].text, &got) && got <= reals[i].want &&
+			got >= reals[i].want, reals[i].text);
+	}
+	for (size_t i = 0; i < COUNT(bad_reals); i++) {
+		double got = -77;
+
+		ok(disagg_num_real(bad_reals[i], &got) == -1 && got < -76, bad_reals[i]);
+	}
+}
+
+struct row {
+	const char *text;
+	int64_t want; /* -1: refused */
+};
+
+static int read_size(const char *text, int64_t *ret)
+{
+	uint64_t bytes;
+
+	if (disagg_num_size(text, &bytes))
+		return -1;
+	*ret = (int64_t)bytes;
+	return 0;
+}
+
+static const struct row sizes[] = {
+	{"0", 0}, {"1024", 1024}, {"64K", 65536}, {"2M", 2097152}, {"2m", 2097152},
+	{"3G", INT64_C(3) << 30}, {"1T", INT64_C(1) << 40},
+	{"8388607T", INT64_C(8388607) << 40},
+	{"", -1}, {"K", -1}, {"-1", -1}, {"+1", -1}, {"1KB", -1}, {"1 K", -1}, {"1P", -1},
+	{"1.5G", -1}, {"16777216T", -1}, {"18446744073709551616", -1}, {"1+", -1}, {"1\x0b", -1},
+};
+
+static const struct row durations[] = {
+	{"0", 0}, {"90", 90}, {"90s", 90}, {"15m", 900}, {"2h", 7200}, {"1d", 86400},
+	{"500ms", 1}, {"0ms", 0}, {"1000ms", 1}, {"1001ms", 2}, {"10:30", 630}, {"90:00", 5400},
+	{"02:00:00", 7200}, {"10:00:00", 36000}, {"100:00:01", 360001}, {"1-00", 86400},
+	{"1-12", 129600}, {"1-12:30", 131400}, {"1-12:30:15", 131415}, {"0-0", 0},
+	{"", -1}, {"s", -1}, {"-1", -1}, {"+1", -1}, {"1.5h", -1}, {"1w", -1}, {"1 h", -1},
+	{"1:60", -1}, {"1:00:60", -1}, {"1:60:00", -1}, {"1-24", -1}, {"1-23:60", -1}, {"1:", -1},
+	{":1", -1}, {"1:2:3:4", -1}, {"1-", -1}, {"1-2:", -1}, {"1-2-3", -1}, {"1-2:3:4:5", -1},
+	{"10s:5", -1}, {"99999999999999999999", -1}, {"9223372036854775807m", -1},
+	{"9223372036854775807:00", -1}, {"9223372036854775807-00", -1}, {"1 ", -1},
+};
+
+static const struct row times[] = {
+	{"0", 0}, {"90", 90}, {"90:00", 90}, {"90:01", 91}, {"0:30", 1}, {"1:90", 3},
+	{"02:00:00", 120}, {"2:00:00", 120}, {"10:00:01", 601}, {"1-0", 1440}, {"1-12", 2160},
+	{"1-12:30", 2190}, {"1-12:30:30", 2191}, {"0-36", 2160},
+	{"UNLIMITED", INT64_MAX}, {"infinite", INT64_MAX},
+	{"", -1}, {"-1", -1}, {"1h", -1}, {"1:2:3:4", -1}, {"1-", -1}, {"1-2:3:4:5", -1},
+	{"1:", -1}, {" 1", -1}, {"1 ", -1}, {"UNLIMITEDLY", -1}, {"9223372036854775807-0", -1},
+	{"18446744073709551615", -1},
+};
+
+static void test_rows(const struct row *row, size_t count, int (*read)(const char *, int64_t *))
+{
+	for (size_t i = 0; i < count; i++) {
+		int64_t got = -77;
+		int rc = read(row[i].text, &got);
+
+		if (row[i].want == -1)
+			ok(rc == -1 && got == -77, row[i].text);
+		else
+			is_int(rc == 0 ? got : -1, row[i].want, row[i].text);
+	}
+}
+
+/* Whatever the host's locale says of the decimal point. */
+static void test_locale(void)
+{
+	static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"};
+	double got = 0;
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		if (setlocale(LC_ALL, names[i]))
+			break;
+	}
+	ok(!disagg_num_real("1.5", &got) && got > 1.4 && got < 1.6, "no locale in numbers");
+	setlocale(LC_ALL, "C");
+}
+
+int main(void)
+{
+	test_int();
+	test_real();
+	test_rows(sizes, COUNT(sizes), read_size);
+	test_rows(durations, COUNT(durations), disagg_num_duration);
+	test_rows(times, COUNT(times), disagg_num_slurm_time);
+	test_locale();
+	return tap_done();
+}
