@@ -60,7 +60,7 @@ enum disagg_site {
 	DISAGG_SITE_CLIENT,	  /* the reserved client node, else head */
 	DISAGG_SITE_FIRST_DECODE, /* leader node of the first decode worker */
 	DISAGG_SITE_LAST_DECODE,  /* leader node of the last decode worker */
-	DISAGG_SITE_BEHIND_NGINX, /* instance i on the i-th worker-or-reserved node but the head */
+	DISAGG_SITE_BEHIND_NGINX, /* instance i on the i-th worker node but the head */
 	DISAGG_SITE_NODE,	  /* role.site_node, job-relative */
 	DISAGG_SITE_SPREAD,	  /* instance i on worker node i (modulo) */
 };
@@ -158,6 +158,7 @@ struct disagg_job {
 	bool colocate;		/* vLLM: decode may begin on a prefill node */
 	bool decode_shares;	/* srtctl decode_nodes: 0 */
 	bool spread_workers;
+	bool pools;		/* srtctl het_jobs: prefill on the first prefill_nodes, decode behind them */
 	bool reserve_infra, reserve_frontend, reserve_client, reserve_together;
 	unsigned prefill_nodes, decode_nodes; /* as the file states; for the frontend rules */
 
@@ -248,13 +249,25 @@ struct disagg_role *disagg_job_add_role(struct disagg_import *import, const char
 /* later wins, in place; -1: no memory */
 int disagg_map_set(struct disagg_arena *arena, struct disagg_map *map, const char *key,
 	const char *value, struct disagg_origin at);
+/* every entry of `over` set in `map`; the two may not be the same */
+int disagg_map_merge(struct disagg_arena *arena, struct disagg_map *map,
+	const struct disagg_map *over);
 const char *disagg_map_get(const struct disagg_map *map, const char *key);
+/* Kept once an option: the job file's word beats the cluster file's, a value
+ * beats a placeholder, and two different words of one file are an error. */
 int disagg_job_directive(struct disagg_import *import, const char *option, const char *value,
 	struct disagg_origin at, bool from_cluster);
-/* Flattens a tree into job->settings below `prefix`. */
+/* Flattens a tree into job->settings below `prefix`; lists become JSON, nulls
+ * are left out. */
 int disagg_job_settings(struct disagg_import *import, const char *prefix,
 	const struct disagg_node *tree);
 const struct disagg_role *disagg_job_role(const struct disagg_job *job, const char *name);
+
+/* A setting of an engine by its flag's name; '-' and '_' count as equal. */
+const struct disagg_node *disagg_arg_get(const struct disagg_node *args, const char *flag);
+/* The same as a whole number in [min, max]; -1 where it is not there or none. */
+int disagg_arg_int(const struct disagg_node *args, const char *flag, int64_t min, int64_t max,
+	int64_t *ret);
 
 /* ---- cross-field rules that hold for every dialect (validate.c) ---- */
 int disagg_job_validate(struct disagg_import *import);

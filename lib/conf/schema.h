@@ -121,9 +121,13 @@ const char *disagg_nearest_key(const struct disagg_table *table, const char *wor
 const char *disagg_nearest_name(const char *const *names, const char *word);
 
 /* Whether the name of a variable looks like it holds a secret: TOKEN, SECRET,
- * PASSWORD, API_KEY, ACCESS_KEY, PRIVATE_KEY, CREDENTIAL as whole words
- * between underscores (so not TOKENIZERS_PARALLELISM). */
+ * PASSWORD, API_KEY, ACCESS_KEY, PRIVATE_KEY, CREDENTIAL and their kin as whole
+ * words between underscores (so not TOKENIZERS_PARALLELISM). */
 bool disagg_key_is_secret(const char *name);
+
+/* The same of a name with its value.  A number or a switch is no token: engines
+ * have settings such as SGLANG_PER_TOKEN_GROUP_QUANT_8BIT_V2=1. */
+bool disagg_value_is_secret(const char *name, const char *value);
 
 /* "${env:NAME}" exactly: NAME (in the arena), or NULL. */
 const char *disagg_env_reference(struct disagg_arena *arena, const char *value);

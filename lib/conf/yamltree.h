@@ -30,6 +30,7 @@ struct disagg_node {
 	enum disagg_node_kind kind;
 	bool quoted;	  /* a scalar in quotes or a block scalar: always a string */
 	uint32_t count;	  /* items, or pairs */
+	uint32_t room;	  /* that item or pair has room for */
 	const char *text; /* DISAGG_SCALAR; "" for an empty value */
 	struct disagg_origin at;
 	union {

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/conf/findings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void disagg_findings_init(struct disagg_findings *found, struct disagg_arena *arena)
+{
+	*found = (struct disagg_findings){.arena = arena};
+}
+
+static bool same_place(const struct disagg_origin *a, const struct disagg_origin *b)
+{
+	if (a->line != b->line || a->col != b->col)
+		return false;
+	if (!a->source || !b->source)
+		return a->source == b->source;
+	return strcmp(a->source, b->source) == 0;
+}
+
+static bool is_known(const struct disagg_findings *found, const struct disagg_finding *finding)
+{
+	for (unsigned i = 0; i < found->count; i++) {
+		const struct disagg_finding *old = &found->item[i];
+
+		if (old->is_error == finding->is_error && same_place(&old->at, &finding->at) &&
+			strcmp(old->text, finding->text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_full(const struct disagg_findings *found, bool is_error)
+{
+	return is_error ? found->errors >= DISAGG_MAX_ERRORS
+			: found->warnings >= DISAGG_MAX_WARNINGS;
+}
+
+static bool make_room(struct disagg_findings *found)
+{
+	unsigned size = found->size ? found->size * 2 : 8;
+	struct disagg_finding *grown;
+
+	if (found->count < found->size)
+		return true;
+	grown = disagg_arena_grow(found->arena, found->item, found->count, size, sizeof(*grown));
+	if (!grown)
+		return false;
+	found->item = grown;
+	found->size = size;
+	return true;
+}
+
+/* Counted even where memory has run out, so that an error is never taken for
+ * success. */
+static void add(struct disagg_findings *found, bool is_error, const struct disagg_origin *at,
+	const char *text)
+{
+	struct disagg_finding finding = {.is_error = is_error, .text = text};
+
+	if (at)
+		finding.at = *at;
+	if (text && is_known(found, &finding))
+		return;
+	if (text && !is_full(found, is_error) && make_room(found))
+		found->item[found->count++] = finding;
+	if (is_error)
+		found->errors++;
+	else
+		found->warnings++;
+}
+
+void disagg_findings_error(
+	struct disagg_findings *found, const struct disagg_origin *at, const char *fmt, ...)
+{
+	const char *text;
+	va_list args;
+
+	va_start(args, fmt);
+	text = disagg_arena_vprintf(found->arena, fmt, args);
+	va_end(args);
+	add(found, true, at, text);
+}
+
+void disagg_findings_warn(
+	struct disagg_findings *found, const struct disagg_origin *at, const char *fmt, ...)
+{
+	const char *text;
+	va_list args;
+
+	va_start(args, fmt);
+	text = disagg_arena_vprintf(found->arena, fmt, args);
+	va_end(args);
+	add(found, false, at, text);
+}
+
+void disagg_findings_take(struct disagg_findings *found, const struct disagg_err *err)
+{
+	struct disagg_origin at = {.line = err->line, .col = err->col};
+
+	if (err->file[0])
+		at.source = disagg_arena_strdup(found->arena, err->file);
+	disagg_findings_error(found, &at, "%s", err->text);
+}
+
+int disagg_finding_format(const struct disagg_finding *finding, char *buf, size_t size)
+{
+	const struct disagg_origin *at = &finding->at;
+
+	if (at->source && at->line)
+		return snprintf(buf, size, "%s:%u:%u: %s", at->source, (unsigned)at->line,
+			(unsigned)at->col, finding->text);
+	if (at->source)
+		return snprintf(buf, size, "%s: %s", at->source, finding->text);
+	return snprintf(buf, size, "%s", finding->text);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/conf/load.h"
+#include <string.h>
+
+/* A value of an option has no line of its own. */
+static void origin_clear(struct disagg_node *node, const char *source)
+{
+	node->at = (struct disagg_origin){.source = source};
+	for (uint32_t i = 0; node->kind == DISAGG_SEQ && i < node->count; i++)
+		origin_clear(node->item[i], source);
+	for (uint32_t i = 0; node->kind == DISAGG_MAP && i < node->count; i++) {
+		node->pair[i].at = node->at;
+		origin_clear(node->pair[i].value, source);
+	}
+}
+
+/* Nothing behind the '=' takes the value away, as a null does. */
+static int value_parse(struct disagg_setter *setter, const char *text, struct disagg_node **ret,
+	struct disagg_err *err)
+{
+	struct disagg_origin at = {.source = setter->source};
+
+	if (text[strspn(text, " \t")] == '\0') {
+		*ret = disagg_node_scalar(setter->arena, "", false, at);
+		return *ret ? 0 : disagg_err_nomem(err);
+	}
+	if (disagg_yaml_parse(setter->arena, text, strlen(text), setter->source, ret, err))
+		return -1;
+	origin_clear(*ret, setter->source);
+	return 0;
+}
+
+static int refuse(struct disagg_setter *setter, struct disagg_err *err, const char *text)
+{
+	if (err->code == DISAGG_SYSTEM)
+		return -1;
+	/* a column inside a value's text would read as one of a file */
+	err->line = 0;
+	err->col = 0;
+	disagg_err_wrap(err, "'%s'", text);
+	disagg_findings_take(setter->found, err);
+	return 0;
+}
+
+int disagg_tree_set(struct disagg_setter *setter, const char *text)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_origin at = {.source = setter->source};
+	const char *equals = strchr(text, '=');
+	struct disagg_node *value, *tree;
+	const char *path;
+
+	if (!equals || equals == text) {
+		disagg_findings_error(setter->found, &at, "'%s': expected PATH=VALUE", text);
+		return 0;
+	}
+	path = disagg_arena_strndup(setter->arena, text, (size_t)(equals - text));
+	if (!path)
+		return -1;
+	if (value_parse(setter, equals + 1, &value, &err) ||
+		disagg_node_set(setter->arena, setter->tree, path, value, &tree, &err))
+		return refuse(setter, &err, text);
+	setter->tree = tree;
+	return 0;
+}
+
+int disagg_tree_set_all(struct disagg_setter *setter, const char *text)
+{
+	while (text && *text) {
+		size_t len = strcspn(text, ";\n");
+		const char *one = disagg_arena_strndup(setter->arena, text, len);
+
+		if (!one || (one[strspn(one, " \t\r")] && disagg_tree_set(setter, one)))
+			return -1;
+		text += len + (text[len] != '\0');
+	}
+	return 0;
+}
