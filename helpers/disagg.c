@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/helper.h"
+#include "lib/conf/schema.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PREFIX	   "disagg-"
+#define MOST_VERBS 128
+
+static const struct helper_option options[] = {
+	{NULL, 0, HELPER_FLAG, NULL, NULL},
+};
+
+static const struct helper helper = {
+	.name = "disagg",
+	.synopsis = "VERB [ARGUMENT]...",
+	.about = "Runs disagg-VERB, which stands beside this program or in PATH.\n"
+		 "'disagg help' lists the verbs that are installed, 'disagg help VERB' shows "
+		 "one's help.\n",
+	.option = options,
+	.examples = "  disagg plan job.yaml\n"
+		    "  disagg help plan\n",
+	.exits = "  2 usage or no such verb, otherwise what disagg-VERB answers\n",
+	.features = "runs every disagg-VERB that is installed",
+};
+
+struct verbs {
+	struct disagg_arena arena;
+	const char *folder; /* of this program; NULL: not known */
+	const char *name[MOST_VERBS + 1];
+	unsigned count;
+};
+
+static const char *own_folder(struct disagg_arena *arena)
+{
+	char path[4096];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (len <= 0)
+		return NULL;
+	path[len] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	return disagg_arena_strdup(arena, path);
+}
+
+static bool is_known(const struct verbs *verbs, const char *name)
+{
+	for (unsigned i = 0; i < verbs->count; i++) {
+		if (strcmp(verbs->name[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_folder(struct verbs *verbs, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)) && verbs->count < MOST_VERBS) {
+		const char *name = entry->d_name;
+		const char *verb;
+
+		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
+			faccessat(dirfd(dir), name, X_OK, 0) ||
+			is_known(verbs, name + strlen(PREFIX)))
+			continue;
+		verb = disagg_arena_strdup(&verbs->arena, name + strlen(PREFIX));
+		if (verb)
+			verbs->name[verbs->count++] = verb;
+	}
+	closedir(dir);
+}
+
+static void add_path(struct verbs *verbs)
+{
+	const char *path = getenv("PATH");
+
+	while (path && *path) {
+		size_t len = strcspn(path, ":");
+		const char *folder = disagg_arena_strndup(&verbs->arena, path, len);
+
+		if (folder && len)
+			add_folder(verbs, folder);
+		path += len + (path[len] == ':');
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void find_verbs(struct verbs *verbs)
+{
+	if (verbs->folder)
+		add_folder(verbs, verbs->folder);
+	add_path(verbs);
+	qsort(verbs->name, verbs->count, sizeof(verbs->name[0]), by_name);
+}
+
+static int list_verbs(struct verbs *verbs)
+{
+	find_verbs(verbs);
+	printf("usage: disagg VERB [ARGUMENT]...\n\nverbs:\n");
+	for (unsigned i = 0; i < verbs->count; i++)
+		printf("  %s\n", verbs->name[i]);
+	printf("\n'disagg help VERB' or 'disagg VERB --help' shows more\n");
+	return fflush(stdout) ? DISAGG_SYSTEM : DISAGG_OK;
+}
+
+static int unknown_verb(struct verbs *verbs, const char *verb)
+{
+	const char *nearest;
+
+	find_verbs(verbs);
+	nearest = disagg_nearest_name(verbs->name, verb);
+	if (nearest)
+		helper_fail(&helper, DISAGG_USAGE, "unknown verb '%s', did you mean '%s'?", verb,
+			nearest);
+	else
+		helper_fail(&helper, DISAGG_USAGE, "unknown verb '%s'", verb);
+	fputs("'disagg help' lists the verbs\n", stderr);
+	return DISAGG_USAGE;
+}
+
+/* Comes back only where the verb could not be run. */
+static int run_verb(struct verbs *verbs, char *verb, char **argv)
+{
+	const char *program = disagg_arena_printf(&verbs->arena, PREFIX "%s", verb);
+	const char *beside = verbs->folder && program ? disagg_arena_printf(&verbs->arena, "%s/%s",
+								verbs->folder, program)
+						      : NULL;
+	int why;
+
+	if (!program)
+		return helper_fail(&helper, DISAGG_SYSTEM, "out of memory");
+	if (strchr(verb, '/'))
+		return unknown_verb(verbs, verb);
+	argv[0] = (char *)(uintptr_t)program;
+	if (beside)
+		execv(beside, argv);
+	if (!beside || errno == ENOENT)
+		execvp(program, argv);
+	why = errno;
+	if (why == ENOENT)
+		return unknown_verb(verbs, verb);
+	return helper_fail(&helper, DISAGG_SYSTEM, "cannot run '%s': %s", program, strerror(why));
+}
+
+static int help(struct verbs *verbs, char *verb)
+{
+	char option[] = "--help";
+	char *argv[] = {NULL, option, NULL};
+
+	return verb ? run_verb(verbs, verb, argv) : list_verbs(verbs);
+}
+
+static int no_option(void *context, int id, const char *value)
+{
+	(void)context;
+	(void)id;
+	(void)value;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct verbs verbs = {.arena = DISAGG_ARENA_INIT};
+	int first = 1, result;
+
+	verbs.folder = own_folder(&verbs.arena);
+	if (argc > 1 && argv[1][0] == '-') {
+		result = helper_parse(&helper, 2, argv, no_option, NULL, &first);
+		if (result >= 0)
+			return result;
+	}
+	if (first >= argc)
+		return helper_usage(&helper, "expected a VERB");
+	if (strcmp(argv[first], "help") == 0)
+		result = help(&verbs, argv[first + 1]);
+	else
+		result = run_verb(&verbs, argv[first], argv + first);
+	disagg_arena_release(&verbs.arena);
+	return result;
+}
