@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spank/ask.h"
+#include <string.h>
+
+void disagg_ask_open(struct disagg_ask *ask, void *opt, bool typed_only)
+{
+	if (!ask->open)
+		ask->open = disagg_hostopt_open(&ask->host, opt);
+	ask->typed_only = typed_only;
+}
+
+void disagg_ask_close(struct disagg_ask *ask)
+{
+	disagg_hostopt_close(&ask->host);
+	*ask = (struct disagg_ask){0};
+}
+
+static bool is_given(const struct disagg_ask *ask, const char *option)
+{
+	return ask->typed_only ? disagg_hostopt_typed(&ask->host, option) :
+				 disagg_hostopt_isset(&ask->host, option);
+}
+
+/* Neither typed since (the mark tells) nor replaced. */
+static bool still_ours(const struct disagg_ask *ask, struct disagg_arena *arena, unsigned i)
+{
+	const char *option = ask->sizing.v[i].option;
+	const char *now;
+
+	if (ask->asked[i].owner != DISAGG_OURS || disagg_hostopt_typed(&ask->host, option))
+		return false;
+	now = disagg_hostopt_get(&ask->host, arena, option);
+	return now && strcmp(now, ask->asked[i].set) == 0;
+}
+
+void disagg_ask_drop(struct disagg_ask *ask, struct disagg_arena *arena)
+{
+	for (unsigned i = 0; ask->asked && i < ask->sizing.count; i++) {
+		if (still_ours(ask, arena, i))
+			disagg_hostopt_reset(&ask->host, ask->sizing.v[i].option);
+	}
+	ask->asked = NULL;
+	ask->sizing = (struct disagg_sizing){0};
+}
+
+static void put_one(struct disagg_ask *ask, struct disagg_arena *arena, unsigned i,
+	struct disagg_findings *found)
+{
+	const struct disagg_size *size = &ask->sizing.v[i];
+	struct disagg_asked *asked = &ask->asked[i];
+
+	if (is_given(ask, size->option)) {
+		asked->owner = DISAGG_USERS;
+		return;
+	}
+	if (size->strength != DISAGG_SIZE_PLAN && size->strength != DISAGG_SIZE_DEFAULT)
+		return;
+	if (!disagg_hostopt_known(&ask->host, size->option)) {
+		if (size->strength == DISAGG_SIZE_PLAN)
+			disagg_findings_error(found, &size->at,
+				"this release of Slurm has no option --%s, which is needed for %s",
+				size->option, size->why);
+		return;
+	}
+	if (disagg_hostopt_set(&ask->host, size->option, size->value)) {
+		disagg_findings_error(found, &size->at, "Slurm does not accept --%s=%s",
+			size->option, size->value);
+		return;
+	}
+	asked->set = disagg_hostopt_get(&ask->host, arena, size->option);
+	if (asked->set)
+		asked->owner = DISAGG_OURS;
+}
+
+/* Slurm ends the program where some of these meet ours, before we could say
+ * why; a job that will be refused needs no size. */
+static bool is_hopeless(const struct disagg_ask *ask)
+{
+	for (unsigned i = 0; i < ask->sizing.count; i++) {
+		if (ask->sizing.v[i].strength == DISAGG_SIZE_REFUSE &&
+			is_given(ask, ask->sizing.v[i].option))
+			return true;
+	}
+	return false;
+}
+
+void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
+	const struct disagg_sizing *sizing, struct disagg_findings *found)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	ask->asked = disagg_arena_array(arena, sizing->count + 1, sizeof(*ask->asked));
+	if (!ask->asked) {
+		disagg_err_nomem(&err);
+		disagg_findings_take(found, &err);
+		return;
+	}
+	ask->sizing = *sizing;
+	for (unsigned i = 0; i < sizing->count && !is_hopeless(ask); i++)
+		put_one(ask, arena, i, found);
+}
+
+static void refuse(const struct disagg_ask *ask, const struct disagg_size *size,
+	const char *theirs, struct disagg_findings *found)
+{
+	const char *where = disagg_hostopt_typed(&ask->host, size->option) ?
+				    "" :
+				    " (from the environment)";
+
+	if (size->strength == DISAGG_SIZE_REFUSE)
+		disagg_findings_error(found, &size->at, "--%s=%s%s has no place here: %s%s%s",
+			size->option, theirs, where, size->why, size->advice ? "; " : "",
+			size->advice ? size->advice : "");
+	else
+		disagg_findings_error(found, &size->at,
+			"--%s=%s%s contradicts the configuration, which gives %s: %s; "
+			"leave the option out or change the file",
+			size->option, theirs, where, size->value, size->why);
+}
+
+/* Ours, and not typed since; in sbatch the environment may have come between. */
+static void check_ours(const struct disagg_ask *ask, unsigned i, const char *now,
+	struct disagg_findings *found)
+{
+	const struct disagg_size *size = &ask->sizing.v[i];
+
+	if (ask->typed_only || strcmp(now, ask->asked[i].set) == 0 ||
+		!disagg_hostopt_isset(&ask->host, size->option))
+		return;
+	/* CR_PACK_NODES makes a range of a number that has the environment's mark */
+	if (strcmp(size->option, "nodes") == 0)
+		(void)disagg_hostopt_set(&ask->host, size->option, size->value);
+	else if (!disagg_size_agrees(size, now))
+		refuse(ask, size, now, found);
+}
+
+static bool user_gives(const char *option, void *context)
+{
+	const struct disagg_ask *ask = context;
+
+	return ask->open && is_given(ask, option);
+}
+
+void disagg_ask_missing(struct disagg_ask *ask, struct disagg_findings *found)
+{
+	(void)disagg_sizing_missing(&ask->sizing, user_gives, ask, found);
+}
+
+void disagg_ask_check(const struct disagg_ask *ask, struct disagg_arena *arena,
+	struct disagg_findings *found)
+{
+	for (unsigned i = 0; ask->asked && i < ask->sizing.count; i++) {
+		const struct disagg_size *size = &ask->sizing.v[i];
+		const char *now = disagg_hostopt_get(&ask->host, arena, size->option);
+		bool ours = ask->asked[i].owner == DISAGG_OURS;
+
+		if (!now)
+			continue;
+		if (ours && !disagg_hostopt_typed(&ask->host, size->option))
+			check_ours(ask, i, now, found);
+		else if ((ours || is_given(ask, size->option)) && !disagg_size_agrees(size, now))
+			refuse(ask, size, now, found);
+	}
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spank/task.h"
+#include "lib/base/num.h"
+#include "lib/plan/taskenv.h"
+#include "lib/plan/wire.h"
+#include "spank/adapter.h"
+#include "spank/carry.h"
+#include "spank/message.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* slurm.h: SLURM_BATCH_SCRIPT, SLURM_EXTERN_CONT, SLURM_INTERACTIVE_STEP and
+ * whatever else is no step of srun's are above this. */
+#define LAST_STEP_ID UINT32_C(0xfffffff0)
+
+void disagg_node_view_release(struct disagg_node_view *view)
+{
+	disagg_arena_release(&view->arena);
+	*view = (struct disagg_node_view){0};
+}
+
+static const char *read_env(struct disagg_node_view *view, struct spank_handle *sp,
+	const char *name)
+{
+	return disagg_adapter_getenv(sp, &view->arena, name, &view->err);
+}
+
+static int read_offset(struct disagg_node_view *view, struct spank_handle *sp)
+{
+	const char *text = read_env(view, sp, DISAGG_ENV_OFFSET);
+	int64_t offset = 0;
+
+	if (text && disagg_num_int(text, 0, 65535, &offset))
+		return disagg_err_set(&view->err, DISAGG_CONFIG,
+			DISAGG_ENV_OFFSET " is '%s': expected a number from 0 to 65535", text);
+	view->port_offset = (int)offset;
+	return view->err.code ? -1 : 0;
+}
+
+static int read_hosts(struct disagg_node_view *view, struct spank_handle *sp)
+{
+	const char *text = read_env(view, sp, "SLURM_JOB_NODELIST");
+
+	if (view->err.code)
+		return -1;
+	if (!text)
+		return disagg_err_set(&view->err, DISAGG_CONFIG, "SLURM_JOB_NODELIST is not set");
+	return disagg_hostlist_parse(&view->arena, text, &view->hosts, &view->err);
+}
+
+static int check_fit(struct disagg_node_view *view)
+{
+	if (view->plan->nodes == view->hosts.count)
+		return 0;
+	return disagg_err_set(&view->err, DISAGG_CONFIG,
+		"the job's plan is for %" PRIu32 " nodes, but the job has %u", view->plan->nodes,
+		view->hosts.count);
+}
+
+static int read_role(struct disagg_node_view *view, const struct disagg_said *said)
+{
+	const char *text = said->value[DISAGG_OPT_ROLE];
+
+	view->index = -1;
+	if (!said->given[DISAGG_OPT_ROLE] || !text)
+		return 0;
+	view->has_role = true;
+	return disagg_role_split(text, view->role, sizeof(view->role), &view->index, &view->err);
+}
+
+/* A plan alone says nothing: an environment may have been handed on to a job
+ * without the option.  Under --export=NONE the option of a batch step is seen
+ * only in its variable. */
+static bool is_concerned(struct disagg_node_view *view, const struct disagg_said *said,
+	struct spank_handle *sp)
+{
+	struct disagg_option_env carried =
+		disagg_option_variable(DISAGG_OPT_CONFIG, DISAGG_ENV_CARRIED);
+
+	return said->given[DISAGG_OPT_CONFIG] || said->given[DISAGG_OPT_ROLE] ||
+	       read_env(view, sp, carried.name) != NULL;
+}
+
+static int prepare(struct disagg_node_view *view, const struct disagg_said *said,
+	struct spank_handle *sp)
+{
+	const char *wire;
+
+	if (!is_concerned(view, said, sp))
+		return view->err.code ? -1 : 0;
+	if (read_role(view, said))
+		return -1;
+	wire = read_env(view, sp, DISAGG_ENV_PLAN);
+	if (view->err.code)
+		return -1;
+	if (!wire && view->has_role)
+		return disagg_err_set(&view->err, DISAGG_CONFIG,
+			"--disagg-role=%s: the job's plan has not arrived: " DISAGG_ENV_PLAN
+			" is not set", said->value[DISAGG_OPT_ROLE]);
+	if (!wire)
+		return 0;
+	if (disagg_wire_decode(&view->arena, wire, &view->plan, &view->err) ||
+		read_hosts(view, sp) || read_offset(view, sp))
+		return -1;
+	view->submit_dir = read_env(view, sp, "SLURM_SUBMIT_DIR");
+	view->restart_count = read_env(view, sp, "SLURM_RESTART_COUNT");
+	return view->err.code ? -1 : check_fit(view);
+}
+
+void disagg_task_prepare(struct disagg_node_view *view, const struct disagg_said *said,
+	struct spank_handle *sp)
+{
+	disagg_node_view_release(view);
+	(void)prepare(view, said, sp);
+}
+
+static int node_position(const struct disagg_node_view *view, const char *name, uint32_t *ret,
+	struct disagg_err *err)
+{
+	for (unsigned i = 0; name && i < view->hosts.count; i++) {
+		if (strcmp(view->hosts.name[i], name) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return disagg_err_set(err, DISAGG_CONFIG, "this node, '%s', is not in SLURM_JOB_NODELIST",
+		name ? name : "(SLURMD_NODENAME is not set)");
+}
+
+struct reader {
+	struct disagg_arena *arena;
+	struct spank_handle *sp;
+};
+
+static const char *task_variable(void *context, const char *name)
+{
+	const struct reader *reader = context;
+
+	return disagg_adapter_getenv(reader->sp, reader->arena, name, NULL);
+}
+
+/* The batch script is no worker: step_nodes 0 gives it the job's variables. */
+static int describe(struct disagg_node_view *view, struct reader *reader,
+	const struct disagg_task_facts *facts, struct disagg_task *ret, struct disagg_err *err)
+{
+	struct disagg_job_facts job;
+	const char *name;
+	struct disagg_task task = {
+		.role = view->has_role ? view->role : NULL,
+		.index = view->index,
+		.global_id = facts->global_id,
+		.local_id = facts->local_id,
+		.hosts = &view->hosts,
+		.restart_count = view->restart_count,
+		.submit_dir = view->submit_dir,
+		.port_offset = view->port_offset,
+		.getenv = task_variable,
+		.context = reader,
+	};
+
+	if (disagg_adapter_job(reader->sp, &job, err))
+		return -1;
+	task.step_nodes = job.step_id < LAST_STEP_ID ? job.nodes : 0;
+	task.local_tasks = job.local_tasks;
+	name = disagg_adapter_getenv(reader->sp, reader->arena, "SLURMD_NODENAME", err);
+	if (node_position(view, name, &task.node, err))
+		return -1;
+	task.visible_devices = disagg_adapter_getenv(reader->sp, reader->arena,
+		"CUDA_VISIBLE_DEVICES", err);
+	task.job_id = disagg_arena_printf(reader->arena, "%" PRIu32, job.job_id);
+	if (!task.job_id)
+		return disagg_err_nomem(err);
+	*ret = task;
+	return 0;
+}
+
+/* A step inside this one is no worker of the role. */
+static void forget_role(struct spank_handle *sp)
+{
+	static const char *const prefix[] = {DISAGG_ENV_RAW, DISAGG_ENV_CARRIED};
+
+	for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
+		disagg_adapter_unsetenv(sp,
+			disagg_option_variable(DISAGG_OPT_ROLE, prefix[i]).name);
+}
+
+static int enter(struct disagg_node_view *view, struct spank_handle *sp,
+	const struct disagg_task_facts *facts, struct disagg_err *err)
+{
+	struct reader reader = {&view->arena, sp};
+	struct disagg_task task;
+	struct disagg_envlist list;
+
+	if (describe(view, &reader, facts, &task, err))
+		return -1;
+	disagg_envlist_init(&list, &view->arena);
+	if (disagg_taskenv(view->plan, &task, &list, err) ||
+		disagg_adapter_apply(sp, &list, err))
+		return -1;
+	if (view->has_role)
+		forget_role(sp);
+	return 0;
+}
+
+int disagg_task_enter(struct disagg_node_view *view, struct spank_handle *sp)
+{
+	struct disagg_err err = view->err;
+	struct disagg_task_facts facts = {0};
+
+	if (!err.code && !view->plan)
+		return 0;
+	if (!err.code && disagg_adapter_task(sp, &facts, &err) == 0 &&
+		enter(view, sp, &facts, &err) == 0)
+		return 0;
+	/* a node's tasks fail alike: once is enough */
+	if (view->err.code && disagg_adapter_task(sp, &facts, NULL) == 0 && facts.local_id > 0)
+		return -1;
+	disagg_message_node_error(&err);
+	return -1;
+}
