@@ -174,23 +174,30 @@ static int no_option(void *context, int id, const char *value)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int run(struct verbs *verbs, int argc, char **argv)
 {
-	struct verbs verbs = {.arena = DISAGG_ARENA_INIT};
-	int first = 1, result;
+	int first = 1;
 
-	verbs.folder = own_folder(&verbs.arena);
 	if (argc > 1 && argv[1][0] == '-') {
-		result = helper_parse(&helper, 2, argv, no_option, NULL, &first);
+		int result = helper_parse(&helper, 2, argv, no_option, NULL, &first);
+
 		if (result >= 0)
 			return result;
 	}
 	if (first >= argc)
 		return helper_usage(&helper, "expected a VERB");
 	if (strcmp(argv[first], "help") == 0)
-		result = help(&verbs, argv[first + 1]);
-	else
-		result = run_verb(&verbs, argv[first], argv + first);
+		return help(verbs, argv[first + 1]);
+	return run_verb(verbs, argv[first], argv + first);
+}
+
+int main(int argc, char **argv)
+{
+	struct verbs verbs = {.arena = DISAGG_ARENA_INIT};
+	int result;
+
+	verbs.folder = own_folder(&verbs.arena);
+	result = run(&verbs, argc, argv);
 	disagg_arena_release(&verbs.arena);
 	return result;
 }

@@ -205,10 +205,11 @@ bool helper_colour(void)
 static void count_rest(const struct disagg_findings *found, bool is_error, unsigned shown)
 {
 	unsigned all = is_error ? found->errors : found->warnings;
+	const char *source = found->count ? found->item[0].at.source : NULL;
 
 	if (all > shown)
-		fprintf(stderr, "%u more %s%s\n", all - shown, is_error ? "error" : "warning",
-			all - shown == 1 ? "" : "s");
+		fprintf(stderr, "%s%s%u more %s%s\n", source ? source : "", source ? ": " : "",
+			all - shown, is_error ? "error" : "warning", all - shown == 1 ? "" : "s");
 }
 
 void helper_findings(const struct disagg_findings *found)

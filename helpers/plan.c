@@ -2,9 +2,7 @@
 #include "helpers/helper.h"
 #include "lib/conf/job.h"
 #include "lib/conf/select.h"
-#include "lib/plan/plan.h"
-#include "lib/plan/render.h"
-#include "lib/plan/sizing.h"
+#include "lib/plan/present.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +10,16 @@
 #define CLUSTER_FILE "/etc/slurm/disagg/cluster.yaml"
 
 enum action { PLAN, CHECK, EXPLAIN, VARIANTS };
-enum format { TABLE, JSON, SBATCH, ENV, SVG };
 enum { O_FORMAT = 256, O_CHECK, O_EXPLAIN, O_VARIANTS, O_SET, O_FILE, O_CLUSTER, O_REHEARSE };
 
-static const char *const format_names[] = {"table", "json", "sbatch", "env", "svg", NULL};
+static const char *const format_names[] = {
+	[DISAGG_AS_TABLE] = "table",
+	[DISAGG_AS_JSON] = "json",
+	[DISAGG_AS_SBATCH] = "sbatch",
+	[DISAGG_AS_ENV] = "env",
+	[DISAGG_AS_SVG] = "svg",
+	[DISAGG_AS_SVG + 1] = NULL,
+};
 
 static const struct helper_option options[] = {
 	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "table (default), json, sbatch, env or svg"},
@@ -50,7 +54,7 @@ static const struct helper helper = {
 
 struct call {
 	enum action action;
-	int format; /* enum format; -1: not given */
+	int format; /* enum disagg_format; -1: not given */
 	struct disagg_request request;
 	const char *set[DISAGG_MAX_SETS];
 	struct disagg_choice chosen;
@@ -59,140 +63,62 @@ struct call {
 
 /* ---- one configuration ---- */
 
-/* All of one configuration; gone when the next one is read. */
-struct work {
-	struct call *call;
-	struct disagg_arena arena;
-	struct disagg_findings found;
-	const char *label; /* "x.yaml:base" */
+static enum disagg_format format_of(const struct call *call)
+{
+	if (call->action == EXPLAIN)
+		return DISAGG_AS_EXPLANATION;
+	if (call->action == CHECK)
+		return DISAGG_AS_VERDICT;
+	return call->format < 0 ? DISAGG_AS_TABLE : (enum disagg_format)call->format;
+}
+
+static const char *heading_of(const struct call *call)
+{
+	enum disagg_format format = format_of(call);
+
+	if (call->chosen.count < 2 || format == DISAGG_AS_JSON || format == DISAGG_AS_VERDICT)
+		return NULL;
+	if (format != DISAGG_AS_TABLE)
+		return "# ";
+	return call->shown ? "\n## " : "## ";
+}
+
+static int present(struct call *call, struct disagg_arena *arena, struct disagg_strbuf *out,
+	struct disagg_findings *found)
+{
+	const struct disagg_request *request = &call->request;
+	struct disagg_present how = {.format = format_of(call), .heading = heading_of(call)};
 	struct disagg_job *job;
-	struct disagg_plan *plan;
-	struct disagg_sizing sizing;
-	struct disagg_strbuf out;
-};
 
-/* What a submission would be refused for is no reason to show no plan. */
-static int size_job(struct work *work)
-{
-	struct disagg_findings missing;
-
-	if (disagg_sizing_make(&work->arena, work->job, work->plan, &work->sizing, &work->found))
-		return -1;
-	disagg_findings_init(&missing, &work->arena);
-	disagg_sizing_missing(&work->sizing, NULL, NULL, &missing);
-	for (unsigned i = 0; i < missing.count; i++)
-		disagg_findings_warn(&work->found, &missing.item[i].at, "%s", missing.item[i].text);
-	return 0;
-}
-
-static int show_env(struct work *work)
-{
-	struct disagg_err err = DISAGG_ERR_INIT;
-
-	if (disagg_render_env(&work->arena, work->plan, &work->out, &err) == 0)
-		return 0;
-	disagg_findings_take(&work->found, &err);
-	return -1;
-}
-
-static void show_heading(struct work *work, enum format format)
-{
-	if (work->call->chosen.count < 2 || format == JSON)
-		return;
-	if (format == TABLE)
-		disagg_strbuf_printf(
-			&work->out, "%s==> %s <==\n", work->call->shown ? "\n" : "", work->label);
-	else
-		disagg_strbuf_printf(&work->out, "# %s\n", work->label);
-}
-
-static int show_plan(struct work *work)
-{
-	enum format format = work->call->format < 0 ? TABLE : (enum format)work->call->format;
-	int result = 0;
-
-	show_heading(work, format);
-	switch (format) {
-	case TABLE:
-		disagg_render_table(work->plan, &work->sizing, helper_colour(), &work->out);
-		break;
-	case JSON:
-		disagg_render_json(work->plan, &work->sizing, &work->found, &work->out);
-		break;
-	case SBATCH:
-		disagg_render_sbatch(&work->sizing, &work->out);
-		break;
-	case ENV:
-		result = show_env(work);
-		break;
-	case SVG:
-		disagg_render_svg(work->plan, &work->out);
-		break;
-	}
-	return result;
-}
-
-static void show_check(struct work *work)
-{
-	const struct disagg_plan *plan = work->plan;
-	unsigned idle = plan->worker_nodes * plan->gpus_per_node - plan->gpus_used;
-
-	disagg_strbuf_printf(&work->out, "%s: ok, %u node%s, %u GPU%s", work->label, plan->nodes,
-		plan->nodes == 1 ? "" : "s", plan->gpus_used, plan->gpus_used == 1 ? "" : "s");
-	if (idle)
-		disagg_strbuf_printf(&work->out, " (%u more stay idle)", idle);
-	disagg_strbuf_putc(&work->out, '\n');
-}
-
-static int make_output(struct work *work)
-{
-	if (work->call->action == EXPLAIN) {
-		show_heading(work, TABLE);
-		disagg_render_explain(work->job, &work->out);
-		return 0;
-	}
-	if (disagg_plan_make(&work->arena, work->job, &work->plan, &work->found) || size_job(work))
-		return -1;
-	if (work->call->action == PLAN)
-		return show_plan(work);
-	show_check(work);
-	return 0;
-}
-
-/* A text without its newline gets one. */
-static int put_out(struct work *work)
-{
-	struct disagg_strbuf *out = &work->out;
-
-	if (out->len && out->text[out->len - 1] != '\n')
-		disagg_strbuf_putc(out, '\n');
-	work->call->shown++;
+	how.colour = helper_colour();
+	how.label = request->path;
+	if (request->variant)
+		how.label = disagg_arena_printf(arena, "%s:%s", request->path, request->variant);
+	if (!how.label || disagg_job_load(arena, request, &job, found) ||
+		disagg_present(arena, job, &how, out, found))
+		return DISAGG_CONFIG;
+	call->shown++;
 	return helper_print(&helper, out);
 }
 
+/* Everything of one configuration is gone when the next one is read. */
 static int run_one(struct call *call, const struct disagg_chosen *chosen)
 {
-	struct work work = {.call = call};
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_findings found;
+	struct disagg_strbuf out;
 	int result;
 
-	disagg_findings_init(&work.found, &work.arena);
-	disagg_strbuf_init(&work.out, 0);
+	disagg_findings_init(&found, &arena);
+	disagg_strbuf_init(&out, 0);
 	call->request.path = chosen->path;
 	call->request.variant = chosen->variant;
-	work.label = chosen->variant ? disagg_arena_printf(
-					       &work.arena, "%s:%s", chosen->path, chosen->variant)
-				     : chosen->path;
-	if (!work.label || disagg_job_load(&work.arena, &call->request, &work.job, &work.found) ||
-		make_output(&work)) {
-		result = DISAGG_CONFIG;
-	} else {
-		result = put_out(&work);
-	}
+	result = present(call, &arena, &out, &found);
 	/* JSON has the warnings in it */
-	if (result || call->format != JSON)
-		helper_findings(&work.found);
-	disagg_strbuf_release(&work.out);
-	disagg_arena_release(&work.arena);
+	if (result || call->format != DISAGG_AS_JSON)
+		helper_findings(&found);
+	disagg_strbuf_release(&out);
+	disagg_arena_release(&arena);
 	return result;
 }
 
@@ -320,7 +246,7 @@ static int run_all(struct call *call)
 {
 	int result = DISAGG_OK;
 
-	if (call->format == SVG && call->chosen.count > 1)
+	if (call->format == DISAGG_AS_SVG && call->chosen.count > 1)
 		return helper_usage(&helper, "--format=svg draws one configuration, not %u",
 			call->chosen.count);
 	for (unsigned i = 0; i < call->chosen.count; i++) {

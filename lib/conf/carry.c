@@ -30,8 +30,8 @@ static void config_write(const struct disagg_job *job, struct disagg_strbuf *out
 	text_or_null(out, job->source);
 	disagg_strbuf_puts(out, ",\"variant\":");
 	text_or_null(out, job->variant);
-	disagg_strbuf_printf(out, ",\"rehearse\":%s,\"cluster\":",
-		job->rehearse ? "true" : "false");
+	disagg_strbuf_printf(
+		out, ",\"rehearse\":%s,\"cluster\":", job->rehearse ? "true" : "false");
 	tree_or_null(out, job->cluster);
 	disagg_strbuf_puts(out, ",\"job\":");
 	tree_or_null(out, job->tree);
@@ -85,8 +85,8 @@ static int carried_check(const struct disagg_node *root, struct disagg_findings 
 		return -1;
 	}
 	if (!tree || tree->kind != DISAGG_MAP) {
-		disagg_findings_error(found, &root->at,
-			"the carried configuration has no 'job' map");
+		disagg_findings_error(
+			found, &root->at, "the carried configuration has no 'job' map");
 		return -1;
 	}
 	return 0;

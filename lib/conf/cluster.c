@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/conf/cluster.h"
+#include "lib/conf/cluster_flat.h"
 #include <fnmatch.h>
 #include <string.h>
 
@@ -8,57 +8,113 @@
 static const char *const gpus_names[] = {"managed", "unmanaged", NULL};
 
 static const struct disagg_row health_rows[] = {
-	{.key = "timeout", .kind = DISAGG_K_DURATION, .offset = AT(health_timeout), .min = 1,
-		.max = 604800, .doc = "how long a deployment may take to become ready"},
-	{.key = "interval", .kind = DISAGG_K_DURATION, .offset = AT(health_interval), .min = 1,
-		.max = 86400, .doc = "time between two looks at an endpoint"},
+	{.key = "timeout",
+		.kind = DISAGG_K_DURATION,
+		.offset = AT(health_timeout),
+		.min = 1,
+		.max = 604800,
+		.doc = "how long a deployment may take to become ready"},
+	{.key = "interval",
+		.kind = DISAGG_K_DURATION,
+		.offset = AT(health_interval),
+		.min = 1,
+		.max = 86400,
+		.doc = "time between two looks at an endpoint"},
 	{.key = NULL},
 };
 static const struct disagg_table health_table = {"health", health_rows};
 
 static const struct disagg_row cluster_rows[] = {
-	{.key = "name", .kind = DISAGG_K_TEXT, .offset = AT(name),
+	{.key = "name",
+		.kind = DISAGG_K_TEXT,
+		.offset = AT(name),
 		.doc = "the cluster's name, as it travels with a job; a file has it as the key"},
-	{.key = "account", .kind = DISAGG_K_STR, .offset = AT(account),
+	{.key = "account",
+		.kind = DISAGG_K_STR,
+		.offset = AT(account),
 		.doc = "account, where the job file names none"},
-	{.key = "partition", .kind = DISAGG_K_STR, .offset = AT(partition),
+	{.key = "partition",
+		.kind = DISAGG_K_STR,
+		.offset = AT(partition),
 		.doc = "partition, where the job file names none"},
 	{.key = "qos", .kind = DISAGG_K_STR, .offset = AT(qos), .doc = "quality of service"},
-	{.key = "reservation", .kind = DISAGG_K_STR, .offset = AT(reservation),
+	{.key = "reservation",
+		.kind = DISAGG_K_STR,
+		.offset = AT(reservation),
 		.doc = "reservation"},
-	{.key = "time", .kind = DISAGG_K_STR, .offset = AT(time),
+	{.key = "time",
+		.kind = DISAGG_K_STR,
+		.offset = AT(time),
 		.doc = "time limit, as sbatch --time reads it"},
-	{.key = "constraint", .kind = DISAGG_K_STR, .offset = AT(constraint),
+	{.key = "constraint",
+		.kind = DISAGG_K_STR,
+		.offset = AT(constraint),
 		.doc = "node features to ask for"},
-	{.key = "gpus_per_node", .kind = DISAGG_K_INT, .offset = AT(gpus_per_node), .min = 1,
-		.max = DISAGG_MAX_GPUS_PER_NODE, .doc = "GPUs that a node has"},
-	{.key = "cpus_per_gpu", .kind = DISAGG_K_INT, .offset = AT(cpus_per_gpu), .min = 1,
-		.max = 1024, .doc = "CPUs to ask for with each GPU when nodes are shared"},
-	{.key = "gpus", .kind = DISAGG_K_ENUM, .offset = AT(gpus), .names = gpus_names,
+	{.key = "gpus_per_node",
+		.kind = DISAGG_K_INT,
+		.offset = AT(gpus_per_node),
+		.min = 1,
+		.max = DISAGG_MAX_GPUS_PER_NODE,
+		.doc = "GPUs that a node has"},
+	{.key = "cpus_per_gpu",
+		.kind = DISAGG_K_INT,
+		.offset = AT(cpus_per_gpu),
+		.min = 1,
+		.max = 1024,
+		.doc = "CPUs to ask for with each GPU when nodes are shared"},
+	{.key = "gpus",
+		.kind = DISAGG_K_ENUM,
+		.offset = AT(gpus),
+		.names = gpus_names,
 		.doc = "unmanaged: Slurm has no GPU gres here, a job gets whole nodes"},
-	{.key = "network_interface", .kind = DISAGG_K_TEXT, .offset = AT(network_interface),
+	{.key = "network_interface",
+		.kind = DISAGG_K_TEXT,
+		.offset = AT(network_interface),
 		.doc = "interface that the engines talk over"},
-	{.key = "use_gpus_per_node", .kind = DISAGG_K_TRI, .offset = AT(use_gpus_per_node),
+	{.key = "use_gpus_per_node",
+		.kind = DISAGG_K_TRI,
+		.offset = AT(use_gpus_per_node),
 		.doc = "false: the cluster refuses --gpus-per-node; the same as gpus: unmanaged"},
-	{.key = "use_segment", .kind = DISAGG_K_TRI, .offset = AT(use_segment),
+	{.key = "use_segment",
+		.kind = DISAGG_K_TRI,
+		.offset = AT(use_segment),
 		.doc = "whether to ask for --segment; false: never, whatever a job file says"},
-	{.key = "use_exclusive", .kind = DISAGG_K_TRI, .offset = AT(use_exclusive),
+	{.key = "use_exclusive",
+		.kind = DISAGG_K_TRI,
+		.offset = AT(use_exclusive),
 		.doc = "true: always ask for --exclusive"},
-	{.key = "nginx_raise_ulimit", .kind = DISAGG_K_TRI, .offset = AT(nginx_raise_ulimit),
+	{.key = "nginx_raise_ulimit",
+		.kind = DISAGG_K_TRI,
+		.offset = AT(nginx_raise_ulimit),
 		.doc = "raise nginx's limit of open files"},
-	{.key = "models", .kind = DISAGG_K_MAP, .offset = AT(models),
+	{.key = "models",
+		.kind = DISAGG_K_MAP,
+		.offset = AT(models),
 		.doc = "short names of model paths"},
-	{.key = "containers", .kind = DISAGG_K_MAP, .offset = AT(containers),
+	{.key = "containers",
+		.kind = DISAGG_K_MAP,
+		.offset = AT(containers),
 		.doc = "short names of container images"},
-	{.key = "mounts", .kind = DISAGG_K_MAP, .offset = AT(mounts),
+	{.key = "mounts",
+		.kind = DISAGG_K_MAP,
+		.offset = AT(mounts),
 		.doc = "host path: container path, for every container"},
-	{.key = "sbatch", .kind = DISAGG_K_LOOSEMAP, .offset = AT(sbatch),
+	{.key = "sbatch",
+		.kind = DISAGG_K_LOOSEMAP,
+		.offset = AT(sbatch),
 		.doc = "options for sbatch, weaker than the job file's"},
-	{.key = "env", .kind = DISAGG_K_LOOSEMAP, .offset = AT(env),
+	{.key = "env",
+		.kind = DISAGG_K_LOOSEMAP,
+		.offset = AT(env),
 		.doc = "environment of every role, weaker than the job file's"},
-	{.key = "health", .kind = DISAGG_K_STRUCT, .offset = 0, .sub = &health_table,
+	{.key = "health",
+		.kind = DISAGG_K_STRUCT,
+		.offset = 0,
+		.sub = &health_table,
 		.doc = "limits of the wait for readiness"},
-	{.key = "log_dir", .kind = DISAGG_K_TEXT, .offset = AT(log_dir),
+	{.key = "log_dir",
+		.kind = DISAGG_K_TEXT,
+		.offset = AT(log_dir),
 		.doc = "folder of the run directories"},
 	{.key = NULL},
 };
@@ -71,11 +127,18 @@ struct cluster_file {
 };
 
 static const struct disagg_row file_rows[] = {
-	{.key = "default", .kind = DISAGG_K_TEXT, .offset = offsetof(struct cluster_file, dflt),
+	{.key = "default",
+		.kind = DISAGG_K_TEXT,
+		.offset = offsetof(struct cluster_file, dflt),
 		.doc = "the cluster to take where none is named"},
-	{.key = "clusters", .kind = DISAGG_K_NODE, .flags = DISAGG_F_REQUIRED,
-		.offset = offsetof(struct cluster_file, clusters), .doc = "clusters by name"},
-	{.key = "env", .kind = DISAGG_K_NODE, .offset = offsetof(struct cluster_file, env),
+	{.key = "clusters",
+		.kind = DISAGG_K_NODE,
+		.flags = DISAGG_F_REQUIRED,
+		.offset = offsetof(struct cluster_file, clusters),
+		.doc = "clusters by name"},
+	{.key = "env",
+		.kind = DISAGG_K_NODE,
+		.offset = offsetof(struct cluster_file, env),
 		.doc = "environment by the cluster's name: a list of {match: GLOB, set: {K: V}}"},
 	{.key = NULL},
 };
@@ -87,92 +150,19 @@ struct env_rule {
 };
 
 static const struct disagg_row env_rows[] = {
-	{.key = "match", .kind = DISAGG_K_TEXT, .flags = DISAGG_F_REQUIRED | DISAGG_F_NOEMPTY,
-		.offset = offsetof(struct env_rule, match), .doc = "glob of the cluster's name"},
-	{.key = "set", .kind = DISAGG_K_LOOSEMAP, .flags = DISAGG_F_REQUIRED,
-		.offset = offsetof(struct env_rule, set), .doc = "variables and their values"},
+	{.key = "match",
+		.kind = DISAGG_K_TEXT,
+		.flags = DISAGG_F_REQUIRED | DISAGG_F_NOEMPTY,
+		.offset = offsetof(struct env_rule, match),
+		.doc = "glob of the cluster's name"},
+	{.key = "set",
+		.kind = DISAGG_K_LOOSEMAP,
+		.flags = DISAGG_F_REQUIRED,
+		.offset = offsetof(struct env_rule, set),
+		.doc = "variables and their values"},
 	{.key = NULL},
 };
 static const struct disagg_table env_table = {"env rule", env_rows};
-
-/* ---- srtctl's flat form (facts: NVIDIA/srt-slurm c88ef731) ---- */
-
-struct flat {
-	struct disagg_cluster cluster;
-	struct disagg_int attempts, interval;
-};
-
-#define FLAT(field) offsetof(struct flat, field)
-
-static const struct disagg_row flat_health_rows[] = {
-	{.key = "max_attempts", .kind = DISAGG_K_INT, .offset = FLAT(attempts), .min = 1,
-		.max = 100000, .doc = "looks before a deployment counts as dead"},
-	{.key = "interval_seconds", .kind = DISAGG_K_INT, .offset = FLAT(interval), .min = 1,
-		.max = 86400, .doc = "seconds between two looks"},
-	{.key = NULL},
-};
-static const struct disagg_table flat_health_table = {"default_health_check", flat_health_rows};
-
-static const struct disagg_row flat_rows[] = {
-	{.key = "cluster", .kind = DISAGG_K_TEXT, .offset = AT(name), .doc = "the cluster's name"},
-	{.key = "default_account", .kind = DISAGG_K_STR, .offset = AT(account), .doc = "account"},
-	{.key = "default_partition", .kind = DISAGG_K_STR, .offset = AT(partition),
-		.doc = "partition"},
-	{.key = "default_time_limit", .kind = DISAGG_K_STR, .offset = AT(time),
-		.doc = "time limit"},
-	{.key = "gpus_per_node", .kind = DISAGG_K_INT, .offset = AT(gpus_per_node), .min = 1,
-		.max = DISAGG_MAX_GPUS_PER_NODE, .doc = "GPUs that a node has"},
-	{.key = "network_interface", .kind = DISAGG_K_TEXT, .offset = AT(network_interface),
-		.doc = "interface that the engines talk over"},
-	{.key = "use_gpus_per_node_directive", .kind = DISAGG_K_TRI,
-		.offset = AT(use_gpus_per_node), .doc = "see use_gpus_per_node"},
-	{.key = "use_segment_sbatch_directive", .kind = DISAGG_K_TRI, .offset = AT(use_segment),
-		.doc = "see use_segment"},
-	{.key = "use_exclusive_sbatch_directive", .kind = DISAGG_K_TRI,
-		.offset = AT(use_exclusive), .doc = "see use_exclusive"},
-	{.key = "use_het_jobs", .kind = DISAGG_K_IGNORE,
-		.doc = "one allocation is used whatever this says"},
-	{.key = "default_sbatch_directives", .kind = DISAGG_K_LOOSEMAP, .offset = AT(sbatch),
-		.doc = "see sbatch"},
-	{.key = "default_health_check", .kind = DISAGG_K_STRUCT, .sub = &flat_health_table,
-		.doc = "see health"},
-	{.key = "srtctl_root", .kind = DISAGG_K_IGNORE, .doc = "srtctl's own folder"},
-	{.key = "output_dir", .kind = DISAGG_K_TEXT, .offset = AT(log_dir), .doc = "see log_dir"},
-	{.key = "model_paths", .kind = DISAGG_K_MAP, .offset = AT(models), .doc = "see models"},
-	{.key = "containers", .kind = DISAGG_K_MAP, .offset = AT(containers),
-		.doc = "see containers"},
-	{.key = "cloud", .kind = DISAGG_K_IGNORE, .doc = "srtctl's upload of logs"},
-	{.key = "default_mounts", .kind = DISAGG_K_MAP, .offset = AT(mounts), .doc = "see mounts"},
-	{.key = "default_bash_preamble", .kind = DISAGG_K_IGNORE, .flags = DISAGG_F_WARN,
-		.doc = "shell lines before each step"},
-	{.key = "reporting", .kind = DISAGG_K_IGNORE, .doc = "srtctl's status reports"},
-	{.key = "telemetry", .kind = DISAGG_K_IGNORE, .doc = "srtctl's power measurement"},
-	{.key = "nginx_raise_ulimit", .kind = DISAGG_K_TRI, .offset = AT(nginx_raise_ulimit),
-		.doc = "raise nginx's limit of open files"},
-	{.key = NULL},
-};
-static const struct disagg_table flat_table = {"srtslurm.yaml", flat_rows};
-
-/* The flat form's keys by our names; a key that is not here does not travel. */
-static const struct {
-	const char *flat;
-	const char *ours;
-} flat_names[] = {
-	{"default_account", "account"},
-	{"default_partition", "partition"},
-	{"default_time_limit", "time"},
-	{"gpus_per_node", "gpus_per_node"},
-	{"network_interface", "network_interface"},
-	{"use_gpus_per_node_directive", "use_gpus_per_node"},
-	{"use_segment_sbatch_directive", "use_segment"},
-	{"use_exclusive_sbatch_directive", "use_exclusive"},
-	{"default_sbatch_directives", "sbatch"},
-	{"output_dir", "log_dir"},
-	{"model_paths", "models"},
-	{"containers", "containers"},
-	{"default_mounts", "mounts"},
-	{"nginx_raise_ulimit", "nginx_raise_ulimit"},
-};
 
 struct reading {
 	struct disagg_arena *arena;
@@ -182,8 +172,7 @@ struct reading {
 static int table_read(const struct reading *rd, const struct disagg_table *table,
 	const char *prefix, const struct disagg_node *map, void *ret)
 {
-	struct disagg_schema_walk walk = {
-		.arena = rd->arena, .found = rd->found, .prefix = prefix};
+	struct disagg_schema_walk walk = {.arena = rd->arena, .found = rd->found, .prefix = prefix};
 
 	return disagg_schema_read(&walk, table, map, ret);
 }
@@ -204,8 +193,8 @@ static int node_put(const struct reading *rd, struct disagg_node *map, const cha
 	return value ? disagg_node_put(rd->arena, map, key, value->at, value) : -1;
 }
 
-static int env_put_all(const struct reading *rd, struct disagg_node *env,
-	const struct disagg_map *set)
+static int env_put_all(
+	const struct reading *rd, struct disagg_node *env, const struct disagg_map *set)
 {
 	for (unsigned i = 0; i < set->count; i++) {
 		struct disagg_node *value =
@@ -250,8 +239,8 @@ static const char *names_list(const struct reading *rd, const struct disagg_node
 	const char *list = "";
 
 	for (uint32_t i = 0; list && i < clusters->count && i < 20; i++)
-		list = disagg_arena_printf(rd->arena, "%s%s'%s'", list, i ? ", " : "",
-			clusters->pair[i].key);
+		list = disagg_arena_printf(
+			rd->arena, "%s%s'%s'", list, i ? ", " : "", clusters->pair[i].key);
 	return list;
 }
 
@@ -262,8 +251,8 @@ static int unknown_cluster(const struct reading *rd, const struct disagg_origin 
 
 	if (!list)
 		return -1;
-	disagg_findings_error(rd->found, at, "there is no cluster '%s': expected one of %s", name,
-		list);
+	disagg_findings_error(
+		rd->found, at, "there is no cluster '%s': expected one of %s", name, list);
 	return 0;
 }
 
@@ -301,8 +290,7 @@ static struct disagg_node *carried_tree(const struct reading *rd, const char *na
 	struct disagg_node *tree = disagg_node_map(rd->arena, map->at);
 	struct disagg_map own = {0};
 
-	if (!tree ||
-		node_put(rd, tree, "name", disagg_node_scalar(rd->arena, name, true, map->at)))
+	if (!tree || node_put(rd, tree, "name", disagg_node_scalar(rd->arena, name, true, map->at)))
 		return NULL;
 	for (uint32_t i = 0; i < map->count; i++) {
 		const struct disagg_pair *pair = &map->pair[i];
@@ -391,86 +379,14 @@ static int read_named(const struct reading *rd, const struct disagg_node *root, 
 	return disagg_cluster_read_carried(rd->arena, tree, ret_cluster, rd->found);
 }
 
-static struct disagg_node *int_node(const struct reading *rd, int64_t value,
-	struct disagg_origin at)
-{
-	const char *text = disagg_arena_printf(rd->arena, "%lld", (long long)value);
-
-	return text ? disagg_node_scalar(rd->arena, text, false, at) : NULL;
-}
-
-static int flat_health(const struct reading *rd, const struct flat *flat,
-	const struct disagg_node *root, struct disagg_node *tree)
-{
-	const struct disagg_node *section = disagg_node_get(root, "default_health_check");
-	int64_t interval = flat->interval.set ? flat->interval.v : 10;
-	struct disagg_node *health;
-
-	if (!section || disagg_node_is_null(section))
-		return 0;
-	health = disagg_node_map(rd->arena, section->at);
-	if (!health)
-		return -1;
-	if (flat->attempts.set &&
-		node_put(rd, health, "timeout",
-			int_node(rd, flat->attempts.v * interval, section->at)))
-		return -1;
-	if (node_put(rd, health, "interval", int_node(rd, interval, section->at)))
-		return -1;
-	return node_put(rd, tree, "health", health);
-}
-
-static int flat_tree(const struct reading *rd, const struct flat *flat,
-	const struct disagg_node *root, struct disagg_node **ret)
-{
-	struct disagg_node *tree = disagg_node_map(rd->arena, root->at);
-	const char *name = flat->cluster.name ? flat->cluster.name : "default";
-
-	if (!tree ||
-		node_put(rd, tree, "name", disagg_node_scalar(rd->arena, name, true, root->at)))
-		return -1;
-	for (size_t i = 0; i < sizeof(flat_names) / sizeof(flat_names[0]); i++) {
-		struct disagg_node *value = disagg_node_get(root, flat_names[i].flat);
-
-		if (value && !disagg_node_is_null(value) &&
-			node_put(rd, tree, flat_names[i].ours, value))
-			return -1;
-	}
-	*ret = tree;
-	return flat_health(rd, flat, root, tree);
-}
-
 static int read_flat(const struct reading *rd, const struct disagg_node *root, const char *name,
 	struct disagg_cluster **ret_cluster)
 {
-	struct flat flat = {0};
-	struct disagg_node *tree = NULL;
-	unsigned errors = rd->found->errors;
-	const char *own;
+	const struct disagg_node *tree = NULL;
 
-	if (table_read(rd, &flat_table, "", root, &flat))
+	if (disagg_cluster_flat_tree(rd->arena, root, name, &tree, rd->found))
 		return -1;
-	own = flat.cluster.name ? flat.cluster.name : "default";
-	if (name && strcmp(name, own) != 0)
-		disagg_findings_error(rd->found, &root->at,
-			"there is no cluster '%s': expected '%s', the only one of this file", name,
-			own);
-	if (rd->found->errors != errors)
-		return 0;
-	if (flat_tree(rd, &flat, root, &tree))
-		return -1;
-	return disagg_cluster_read_carried(rd->arena, tree, ret_cluster, rd->found);
-}
-
-static bool has_flat_key(const struct disagg_node *root)
-{
-	for (uint32_t i = 0; i < root->count; i++) {
-		for (const struct disagg_row *row = flat_rows; row->key; row++) {
-			if (strcmp(root->pair[i].key, row->key) == 0)
-				return true;
-		}
-	}
-	return false;
+	return tree ? disagg_cluster_read_carried(rd->arena, tree, ret_cluster, rd->found) : 0;
 }
 
 int disagg_cluster_read(struct disagg_arena *arena, const struct disagg_node *root,
@@ -481,7 +397,7 @@ int disagg_cluster_read(struct disagg_arena *arena, const struct disagg_node *ro
 	*ret_cluster = NULL;
 	if (!is_map(&rd, root, "cluster file"))
 		return 0;
-	if (!disagg_node_get(root, "clusters") && has_flat_key(root))
+	if (!disagg_node_get(root, "clusters") && disagg_cluster_is_flat(root))
 		return read_flat(&rd, root, name, ret_cluster);
 	return read_named(&rd, root, name, ret_cluster);
 }

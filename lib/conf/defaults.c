@@ -51,8 +51,8 @@ static int directives(struct disagg_import *import)
 }
 
 /* Entries of `under` that `map` does not have. */
-static int map_fill(struct disagg_arena *arena, struct disagg_map *map,
-	const struct disagg_map *under)
+static int map_fill(
+	struct disagg_arena *arena, struct disagg_map *map, const struct disagg_map *under)
 {
 	for (unsigned i = 0; i < under->count; i++) {
 		const struct disagg_kv *kv = &under->v[i];
@@ -113,9 +113,10 @@ static int trace(struct disagg_import *import, const char *path, const struct di
 	if (node->kind == DISAGG_SCALAR)
 		return disagg_trace_add(&import->job->trace, path, node->text, node->at);
 	for (uint32_t i = 0; i < node->count; i++) {
-		const char *below = node->kind == DISAGG_MAP
-			? disagg_arena_printf(arena, "%s.%s", path, node->pair[i].key)
-			: disagg_arena_printf(arena, "%s[%u]", path, (unsigned)i);
+		const char *below =
+			node->kind == DISAGG_MAP
+				? disagg_arena_printf(arena, "%s.%s", path, node->pair[i].key)
+				: disagg_arena_printf(arena, "%s[%u]", path, (unsigned)i);
 		const struct disagg_node *child =
 			node->kind == DISAGG_MAP ? node->pair[i].value : node->item[i];
 

@@ -4,16 +4,16 @@
 #include <string.h>
 
 /* Long options of sbatch(1) 22.05 to 26.05 that take part in nothing here. */
-static const char *const known[] = {"account", "acctg-freq", "batch", "bb", "bbf", "begin",
-	"chdir", "cluster-constraint", "clusters", "comment", "constraint", "consolidate-segments",
+static const char *const known[] = {"account", "acctg-freq", "batch", "bb", "bbf", "begin", "chdir",
+	"cluster-constraint", "clusters", "comment", "constraint", "consolidate-segments",
 	"container", "container-id", "contiguous", "core-spec", "cores-per-socket", "cpu-freq",
 	"cpus-per-gpu", "cpus-per-task", "deadline", "delay-boot", "dependency", "distribution",
-	"exclude", "exclusive", "export", "export-file", "extra", "extra-node-info",
-	"get-user-env", "gid", "gpu-bind", "gpu-freq", "gpus-per-node", "gres", "gres-flags",
-	"hint", "hold", "ignore-pbs", "input", "job-name", "kill-on-invalid-dep", "licenses",
-	"mail-type", "mail-user", "mcs-label", "mem", "mem-bind", "mem-per-cpu", "mem-per-gpu",
-	"mincpus", "network", "nice", "no-kill", "no-requeue", "nodefile", "nodelist",
-	"nodes", "ntasks", "ntasks-per-gpu", "gpus", "gpus-per-socket", "gpus-per-task", "tres-per-task",
+	"exclude", "exclusive", "export", "export-file", "extra", "extra-node-info", "get-user-env",
+	"gid", "gpu-bind", "gpu-freq", "gpus-per-node", "gres", "gres-flags", "hint", "hold",
+	"ignore-pbs", "input", "job-name", "kill-on-invalid-dep", "licenses", "mail-type",
+	"mail-user", "mcs-label", "mem", "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus",
+	"network", "nice", "no-kill", "no-requeue", "nodefile", "nodelist", "nodes", "ntasks",
+	"ntasks-per-gpu", "gpus", "gpus-per-socket", "gpus-per-task", "tres-per-task",
 	"ntasks-per-core", "ntasks-per-node", "ntasks-per-socket", "oom-kill-step", "open-mode",
 	"overcommit", "oversubscribe", "parsable", "partition", "power", "prefer", "priority",
 	"profile", "propagate", "qos", "quiet", "reboot", "requeue", "reservation", "resv-ports",
@@ -79,15 +79,14 @@ static void unknown_option(const struct disagg_directive *directive, struct disa
 			directive->option);
 }
 
-void disagg_directive_check(const struct disagg_directive *directive,
-	struct disagg_findings *found)
+void disagg_directive_check(const struct disagg_directive *directive, struct disagg_findings *found)
 {
 	const char *advice = refusal(directive->option);
 
 	if (advice) {
 		disagg_findings_error(found, &directive->at,
-			"sbatch option '%s' has no place in a configuration: %s",
-			directive->option, advice);
+			"sbatch option '%s' has no place in a configuration: %s", directive->option,
+			advice);
 		return;
 	}
 	if (!is_known(directive->option)) {

@@ -6,7 +6,7 @@
 
 /* An option for sbatch that a file gives must be known and allowed there.
  * Whether its value fits the plan is for sizing to say. */
-void disagg_directive_check(const struct disagg_directive *directive,
-	struct disagg_findings *found);
+void disagg_directive_check(
+	const struct disagg_directive *directive, struct disagg_findings *found);
 
 #endif

@@ -3,8 +3,8 @@
 #include "lib/base/strbuf.h"
 #include <string.h>
 
-const struct disagg_origin *disagg_native_at(const struct disagg_node *map, const char *key,
-	const struct disagg_origin *otherwise)
+const struct disagg_origin *disagg_native_at(
+	const struct disagg_node *map, const char *key, const struct disagg_origin *otherwise)
 {
 	const struct disagg_node *node = disagg_node_get(map, key);
 
@@ -53,14 +53,14 @@ static void env_value_check(struct disagg_import *import, const char *path, cons
 			"%s.%s: '%s' is a boolean in YAML: quote it, as \"%s\"", path, key,
 			node->text, node->text);
 	else if ((scalar.type == DISAGG_T_INT || scalar.type == DISAGG_T_REAL) &&
-		number_changes(node))
+		 number_changes(node))
 		disagg_findings_error(import->found, &node->at,
 			"%s.%s: YAML reads '%s' as another number: quote it, as \"%s\"", path, key,
 			node->text, node->text);
 }
 
-void disagg_native_env_check(struct disagg_import *import, const char *path,
-	const struct disagg_node *env)
+void disagg_native_env_check(
+	struct disagg_import *import, const char *path, const struct disagg_node *env)
 {
 	if (!env || env->kind != DISAGG_MAP)
 		return;
@@ -73,8 +73,7 @@ static int env_read(struct native *native)
 	struct disagg_import *import = native->import;
 
 	disagg_native_env_check(import, "env", disagg_node_get(import->tree, "env"));
-	if (import->cluster &&
-		disagg_map_merge(import->arena, &native->env, &import->cluster->env))
+	if (import->cluster && disagg_map_merge(import->arena, &native->env, &import->cluster->env))
 		return -1;
 	return disagg_map_merge(import->arena, &native->env, &native->file.env);
 }
@@ -109,8 +108,8 @@ static int container_read(struct native *native)
 static int directives_of_map(struct disagg_import *import, const struct disagg_map *map)
 {
 	for (unsigned i = 0; i < map->count; i++) {
-		if (disagg_job_directive(import, map->v[i].key, map->v[i].value, map->v[i].at,
-			    false))
+		if (disagg_job_directive(
+			    import, map->v[i].key, map->v[i].value, map->v[i].at, false))
 			return -1;
 	}
 	return 0;
@@ -135,8 +134,8 @@ static int slurm_read(struct native *native)
 	if (directives_of_map(import, &slurm->sbatch))
 		return -1;
 	job->want_segment = slurm->segment == DISAGG_YES ||
-		(slurm->segment == DISAGG_UNSET && import->cluster &&
-			import->cluster->use_segment == DISAGG_YES);
+			    (slurm->segment == DISAGG_UNSET && import->cluster &&
+				    import->cluster->use_segment == DISAGG_YES);
 	job->want_exclusive = slurm->exclusive == DISAGG_YES;
 	if (slurm->cpus_per_gpu.set)
 		job->cpus_per_gpu = (unsigned)slurm->cpus_per_gpu.v;
@@ -151,8 +150,8 @@ static int slurm_read(struct native *native)
 /* ---- the job ---- */
 
 /* Whether each service that `role` waits for has its place in the new order. */
-static bool role_may_start(const struct disagg_job *job, const struct disagg_role *role,
-	const bool *placed)
+static bool role_may_start(
+	const struct disagg_job *job, const struct disagg_role *role, const bool *placed)
 {
 	for (unsigned a = 0; a < role->after.count; a++) {
 		for (unsigned i = 0; i < job->role_count; i++) {
@@ -161,6 +160,22 @@ static bool role_may_start(const struct disagg_job *job, const struct disagg_rol
 		}
 	}
 	return true;
+}
+
+/* The first that can start; with a cycle the first that is left. */
+static unsigned next_service(const struct disagg_job *job, const bool *placed)
+{
+	unsigned left = job->role_count;
+
+	for (unsigned i = job->role_count; i-- > 0;) {
+		if (!placed[i])
+			left = i;
+	}
+	for (unsigned i = left; i < job->role_count; i++) {
+		if (!placed[i] && role_may_start(job, &job->role[i], placed))
+			return i;
+	}
+	return left;
 }
 
 /* Roles with GPUs as the file has them, then services in the order in which
@@ -181,14 +196,8 @@ static int roles_sort(struct disagg_import *import)
 			sorted[count++] = job->role[i];
 	}
 	while (count < job->role_count) {
-		unsigned next = job->role_count;
+		unsigned next = next_service(job, placed);
 
-		for (unsigned i = job->role_count; i-- > 0;) {
-			bool ready = !placed[i] && role_may_start(job, &job->role[i], placed);
-
-			if (ready || (!placed[i] && next == job->role_count))
-				next = i;
-		}
 		placed[next] = true;
 		sorted[count++] = job->role[next];
 	}

@@ -34,8 +34,7 @@ static void set_served_name(struct disagg_import *import, const struct disagg_sr
 {
 	static const enum disagg_srt_mode order[] = {
 		DISAGG_SRT_PREFILL, DISAGG_SRT_AGG, DISAGG_SRT_DECODE};
-	bool named = srt->backend.type == DISAGG_SRT_SGLANG ||
-		srt->backend.type == DISAGG_SRT_VLLM;
+	bool named = srt->backend.type == DISAGG_SRT_SGLANG || srt->backend.type == DISAGG_SRT_VLLM;
 
 	import->job->served_name = base_name(import->job->model_path);
 	for (size_t i = 0; named && i < DISAGG_SRT_MODES; i++) {
@@ -49,11 +48,10 @@ static void set_served_name(struct disagg_import *import, const struct disagg_sr
 	}
 }
 
-static int set_mounts(struct disagg_import *import, const struct disagg_srt *srt,
-	struct disagg_map *mounts)
+static int set_mounts(
+	struct disagg_import *import, const struct disagg_srt *srt, struct disagg_map *mounts)
 {
-	if (import->cluster &&
-		disagg_map_merge(import->arena, mounts, &import->cluster->mounts))
+	if (import->cluster && disagg_map_merge(import->arena, mounts, &import->cluster->mounts))
 		return -1;
 	for (unsigned i = 0; i < srt->extra_mount.count; i++) {
 		const char *mount = srt->extra_mount.v[i];
@@ -120,8 +118,8 @@ static const enum disagg_role_kind kinds[DISAGG_SRT_MODES] = {
 	DISAGG_PREFILL, DISAGG_DECODE, DISAGG_AGG};
 
 /* Only Dynamo starts a process a rank group; `vllm serve` has all its ranks. */
-static void set_parallel(const struct disagg_srt *srt, enum disagg_srt_mode mode,
-	struct disagg_role *role)
+static void set_parallel(
+	const struct disagg_srt *srt, enum disagg_srt_mode mode, struct disagg_role *role)
 {
 	struct disagg_srt_parallel par = disagg_srt_parallelism(srt, mode);
 
@@ -146,11 +144,11 @@ static int worker_env(struct disagg_import *import, const struct disagg_srt *srt
 	return disagg_map_merge(import->arena, &role->env, &srt->backend.mooncake.env);
 }
 
-static int add_worker(struct disagg_import *import, const struct disagg_srt *srt,
-	enum disagg_srt_mode mode)
+static int add_worker(
+	struct disagg_import *import, const struct disagg_srt *srt, enum disagg_srt_mode mode)
 {
-	struct disagg_role *role = disagg_job_add_role(import, disagg_srt_modes[mode],
-		kinds[mode], engines[srt->backend.type]);
+	struct disagg_role *role = disagg_job_add_role(
+		import, disagg_srt_modes[mode], kinds[mode], engines[srt->backend.type]);
 	char path[32];
 
 	if (!role)
@@ -159,11 +157,10 @@ static int add_worker(struct disagg_import *import, const struct disagg_srt *srt
 	role->at = *disagg_srt_at(import, path);
 	role->workers = (unsigned)disagg_srt_workers(srt, mode);
 	role->gpus = (unsigned)disagg_srt_gpus(srt, mode);
-	role->tasks = srt->backend.type == DISAGG_SRT_TRTLLM ? DISAGG_TASKS_PER_GPU :
-							       DISAGG_TASKS_PER_NODE;
-	role->placement = mode == DISAGG_SRT_DECODE && !import->job->colocate ?
-		DISAGG_PLACE_FRESH :
-		DISAGG_PLACE_PACK;
+	role->tasks = srt->backend.type == DISAGG_SRT_TRTLLM ? DISAGG_TASKS_PER_GPU
+							     : DISAGG_TASKS_PER_NODE;
+	role->placement = mode == DISAGG_SRT_DECODE && !import->job->colocate ? DISAGG_PLACE_FRESH
+									      : DISAGG_PLACE_PACK;
 	if (import->job->spread_workers)
 		role->placement = DISAGG_PLACE_SPREAD;
 	role->args = srt->backend.config[mode];
@@ -233,12 +230,12 @@ static int set_option(struct disagg_import *import, const struct disagg_pair *pa
 	int result;
 
 	if (pair->value->kind == DISAGG_SCALAR)
-		return disagg_map_set(import->arena, options, pair->key, pair->value->text,
-			pair->value->at);
+		return disagg_map_set(
+			import->arena, options, pair->key, pair->value->text, pair->value->at);
 	disagg_strbuf_init(&json, DISAGG_MAX_YAML_BYTES);
 	disagg_node_json(pair->value, &json);
-	result = json.failed ? -1 :
-			       disagg_map_set(import->arena, options, pair->key, json.text,
+	result = json.failed ? -1
+			     : disagg_map_set(import->arena, options, pair->key, json.text,
 				       pair->value->at);
 	disagg_strbuf_release(&json);
 	return result;
@@ -275,9 +272,8 @@ static int map_directives(struct disagg_import *import, const struct disagg_srt 
 	};
 
 	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-		if (named[i].value &&
-			disagg_job_directive(import, named[i].option, named[i].value,
-				*disagg_srt_at(import, named[i].path), false))
+		if (named[i].value && disagg_job_directive(import, named[i].option, named[i].value,
+					      *disagg_srt_at(import, named[i].path), false))
 			return -1;
 	}
 	for (unsigned i = 0; i < srt->sbatch_directives.count; i++) {
@@ -347,13 +343,13 @@ static int set_defaults(struct disagg_import *import)
 		if (value->at.line || !value->path[len] ||
 			disagg_map_get(&import->job->settings, value->path))
 			continue;
-		while (sections[s] && (strlen(sections[s]) != len ||
-					      strncmp(sections[s], value->path, len) != 0))
+		while (sections[s] &&
+			(strlen(sections[s]) != len || strncmp(sections[s], value->path, len) != 0))
 			s++;
 		if (!sections[s] || !is_setting(sections[s], value->path + len + 1))
 			continue;
-		if (disagg_map_set(import->arena, &import->job->settings, value->path,
-			    value->text, value->at))
+		if (disagg_map_set(import->arena, &import->job->settings, value->path, value->text,
+			    value->at))
 			return -1;
 	}
 	return 0;

@@ -31,7 +31,7 @@ static bool split_pair(const struct disagg_trtllm_reader *reader, const struct d
 	return true;
 }
 
-static int add_variables(struct disagg_trtllm_reader *reader, struct disagg_role *role,
+static int add_variables(struct disagg_trtllm_reader *reader, struct disagg_map *env,
 	const char *path, const char *text)
 {
 	const struct disagg_origin *where = disagg_trtllm_at(reader->import, path);
@@ -54,7 +54,7 @@ static int add_variables(struct disagg_trtllm_reader *reader, struct disagg_role
 		if (!disagg_env_name_valid(name))
 			disagg_findings_error(reader->found, where,
 				"'%s' in %s is no name of an environment variable", name, path);
-		else if (disagg_map_set(reader->arena, &role->env, name, value, *where))
+		else if (disagg_map_set(reader->arena, env, name, value, *where))
 			return -1;
 	}
 	return 0;
@@ -226,10 +226,9 @@ static int add_servers(struct disagg_trtllm_reader *reader, const struct server 
 	role->container = reader->import->job->container;
 	role->ready = ready_rule(reader);
 	if (trace_free_keys(reader, server, role->args) || add_cluster_env(reader, role) ||
-		add_variables(
-			reader, role, "environment.worker_env_var", reader->file.worker_env_var))
+		disagg_map_merge(reader->arena, &role->env, &reader->worker_env))
 		return -1;
-	return add_variables(reader, role, server->env_key, own_env);
+	return add_variables(reader, &role->env, server->env_key, own_env);
 }
 
 static bool ctx_servers_run(const struct disagg_trtllm_reader *reader)
@@ -304,7 +303,7 @@ static int add_frontend(struct disagg_trtllm_reader *reader)
 	if (set_after(reader, role, servers, ctx_servers_run(reader) ? 2 : 1))
 		return -1;
 	return add_variables(
-		reader, role, "environment.server_env_var", reader->file.server_env_var);
+		reader, &role->env, "environment.server_env_var", reader->file.server_env_var);
 }
 
 static int add_client(struct disagg_trtllm_reader *reader)
@@ -320,9 +319,10 @@ static int add_client(struct disagg_trtllm_reader *reader)
 		return -1;
 	role->at = *disagg_trtllm_at(reader->import, "benchmark");
 	if (set_after(reader, role, frontend, 1) ||
+		add_variables(reader, &role->env, "environment.benchmark_env_var",
+			file->benchmark_env_var) ||
 		add_variables(
-			reader, role, "environment.benchmark_env_var", file->benchmark_env_var) ||
-		add_variables(reader, role, "environment.client_env_var", file->client_env_var))
+			reader, &role->env, "environment.client_env_var", file->client_env_var))
 		return -1;
 	return disagg_map_merge(reader->arena, &role->env, &file->client_env);
 }
@@ -331,6 +331,9 @@ static int add_roles(struct disagg_trtllm_reader *reader)
 {
 	const struct disagg_trtllm *file = &reader->file;
 
+	if (add_variables(reader, &reader->worker_env, "environment.worker_env_var",
+		    file->worker_env_var))
+		return -1;
 	if (add_servers(reader, &gen_server, &file->gen, file->num_gen_servers,
 		    file->gen_worker_env_var))
 		return -1;

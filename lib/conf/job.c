@@ -90,8 +90,8 @@ static struct disagg_kv *map_slot(const struct disagg_map *map, const char *key)
 	return NULL;
 }
 
-int disagg_map_merge(struct disagg_arena *arena, struct disagg_map *map,
-	const struct disagg_map *over)
+int disagg_map_merge(
+	struct disagg_arena *arena, struct disagg_map *map, const struct disagg_map *over)
 {
 	struct disagg_map merged;
 
@@ -99,8 +99,8 @@ int disagg_map_merge(struct disagg_arena *arena, struct disagg_map *map,
 		return 0;
 	/* a copy: the layers below may still be shared with other roles */
 	merged.count = map->count;
-	merged.v = disagg_arena_grow(arena, map->v, map->count, map->count + over->count,
-		sizeof(*merged.v));
+	merged.v = disagg_arena_grow(
+		arena, map->v, map->count, map->count + over->count, sizeof(*merged.v));
 	if (!merged.v)
 		return -1;
 	for (unsigned i = 0; i < over->count; i++) {
@@ -188,8 +188,8 @@ int disagg_job_directive(struct disagg_import *import, const char *option, const
 	return 0;
 }
 
-static int settings_leaf(struct disagg_import *import, const char *path,
-	const struct disagg_node *node)
+static int settings_leaf(
+	struct disagg_import *import, const char *path, const struct disagg_node *node)
 {
 	struct disagg_strbuf json;
 	int result = -1;
@@ -197,20 +197,20 @@ static int settings_leaf(struct disagg_import *import, const char *path,
 	if (disagg_node_is_null(node))
 		return 0;
 	if (node->kind == DISAGG_SCALAR)
-		return disagg_map_set(import->arena, &import->job->settings, path, node->text,
-			node->at);
+		return disagg_map_set(
+			import->arena, &import->job->settings, path, node->text, node->at);
 	disagg_strbuf_init(&json, DISAGG_MAX_YAML_BYTES);
 	disagg_node_json(node, &json);
 	if (!json.failed)
-		result = disagg_map_set(import->arena, &import->job->settings, path, json.text,
-			node->at);
+		result = disagg_map_set(
+			import->arena, &import->job->settings, path, json.text, node->at);
 	disagg_strbuf_release(&json);
 	return result;
 }
 
 /* The parser bounds the depth of a tree, and so this one's. */
-int disagg_job_settings(struct disagg_import *import, const char *prefix,
-	const struct disagg_node *tree)
+int disagg_job_settings(
+	struct disagg_import *import, const char *prefix, const struct disagg_node *tree)
 {
 	if (!tree)
 		return 0;
@@ -218,8 +218,8 @@ int disagg_job_settings(struct disagg_import *import, const char *prefix,
 		return settings_leaf(import, prefix, tree);
 	for (uint32_t i = 0; i < tree->count; i++) {
 		const struct disagg_pair *pair = &tree->pair[i];
-		const char *path = disagg_arena_printf(import->arena, "%s%s%s", prefix,
-			prefix[0] ? "." : "", pair->key);
+		const char *path = disagg_arena_printf(
+			import->arena, "%s%s%s", prefix, prefix[0] ? "." : "", pair->key);
 
 		if (!path || disagg_job_settings(import, path, pair->value))
 			return -1;
@@ -256,8 +256,8 @@ const struct disagg_node *disagg_arg_get(const struct disagg_node *args, const c
 	return NULL;
 }
 
-int disagg_arg_int(const struct disagg_node *args, const char *flag, int64_t min, int64_t max,
-	int64_t *ret)
+int disagg_arg_int(
+	const struct disagg_node *args, const char *flag, int64_t min, int64_t max, int64_t *ret)
 {
 	const struct disagg_node *node = disagg_arg_get(args, flag);
 

@@ -37,8 +37,8 @@ int disagg_config_split(struct disagg_arena *arena, const char *text, const char
 	const char *path, *variant = NULL;
 
 	if (!text[0])
-		return disagg_err_set(err, DISAGG_CONFIG,
-			"'': expected FILE or FILE:VARIANT, got nothing");
+		return disagg_err_set(
+			err, DISAGG_CONFIG, "'': expected FILE or FILE:VARIANT, got nothing");
 	/* a folder behind the colon: it is part of a path */
 	if (colon && (strchr(colon, '/') || exists(text)))
 		colon = NULL;
@@ -102,8 +102,8 @@ static int no_dialect(const struct disagg_node *root, struct disagg_err *err)
 		hint);
 }
 
-int disagg_dialect_detect(const struct disagg_node *root, enum disagg_dialect *ret,
-	struct disagg_err *err)
+int disagg_dialect_detect(
+	const struct disagg_node *root, enum disagg_dialect *ret, struct disagg_err *err)
 {
 	const char *mark[3] = {NULL};
 	const struct disagg_node *second;
@@ -191,11 +191,11 @@ static const char *variant_names(struct loader *loader, const struct disagg_vari
 	unsigned shown = variants->count < 12 ? variants->count : 12;
 
 	for (unsigned i = 0; list && i < shown; i++)
-		list = disagg_arena_printf(loader->arena, "%s%s%s", list, i ? ", " : "",
-			variants->v[i].suffix);
+		list = disagg_arena_printf(
+			loader->arena, "%s%s%s", list, i ? ", " : "", variants->v[i].suffix);
 	if (list && shown < variants->count)
-		list = disagg_arena_printf(loader->arena, "%s and %u more", list,
-			variants->count - shown);
+		list = disagg_arena_printf(
+			loader->arena, "%s and %u more", list, variants->count - shown);
 	return list;
 }
 
@@ -310,8 +310,8 @@ static int cluster_load(struct loader *loader)
 			disagg_err_wrap(&err, "cluster file");
 		return take(loader->found, &err);
 	}
-	if (disagg_cluster_read(loader->arena, root, request->cluster_name, &loader->cluster,
-		    loader->found))
+	if (disagg_cluster_read(
+		    loader->arena, root, request->cluster_name, &loader->cluster, loader->found))
 		return out_of_memory(loader->found);
 	return 0;
 }

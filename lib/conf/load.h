@@ -10,8 +10,8 @@
 /* A job of `tree`, which has all its layers but the cluster's: dialect,
  * importer, cluster defaults, validation.  As disagg_job_load returns. */
 int disagg_job_build(struct disagg_arena *arena, const struct disagg_node *tree,
-	const struct disagg_cluster *cluster, struct disagg_job *job,
-	struct disagg_job **ret_job, struct disagg_findings *found);
+	const struct disagg_cluster *cluster, struct disagg_job *job, struct disagg_job **ret_job,
+	struct disagg_findings *found);
 
 /* What the cluster file gives and the job file leaves open (defaults.c). */
 int disagg_job_defaults(struct disagg_import *import);

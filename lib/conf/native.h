@@ -15,15 +15,15 @@ struct native {
 };
 
 /* Where the value of a key of `map` is, or `otherwise`. */
-const struct disagg_origin *disagg_native_at(const struct disagg_node *map, const char *key,
-	const struct disagg_origin *otherwise);
+const struct disagg_origin *disagg_native_at(
+	const struct disagg_node *map, const char *key, const struct disagg_origin *otherwise);
 
 int disagg_native_read(struct disagg_import *import, const struct disagg_table *table,
 	const char *prefix, const struct disagg_node *map, void *ret);
 
 /* Values whose text YAML takes for something else must be quoted. */
-void disagg_native_env_check(struct disagg_import *import, const char *path,
-	const struct disagg_node *env);
+void disagg_native_env_check(
+	struct disagg_import *import, const char *path, const struct disagg_node *env);
 
 int disagg_native_container(struct disagg_import *import, struct disagg_container *to,
 	const struct disagg_container *over);

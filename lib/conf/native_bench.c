@@ -88,8 +88,8 @@ static void bench_check(struct disagg_import *import, const struct disagg_node *
 			"benchmark: 'sa-bench' needs isl:, osl: and concurrencies:");
 	if (bench->type && strcmp(bench->type, "custom") == 0 &&
 		!disagg_map_get(&bench->options, "command"))
-		disagg_findings_error(import->found, &section->at,
-			"benchmark: 'custom' needs command:");
+		disagg_findings_error(
+			import->found, &section->at, "benchmark: 'custom' needs command:");
 }
 
 /* What a load generator waits for: the frontends, or all workers. */
@@ -100,8 +100,8 @@ static int bench_after(struct disagg_import *import, struct disagg_strs *after)
 
 	for (unsigned i = 0; i < job->role_count; i++)
 		frontends += job->role[i].kind == DISAGG_FRONTEND;
-	after->v = disagg_arena_array(import->arena, (size_t)job->role_count + 1,
-		sizeof(*after->v));
+	after->v =
+		disagg_arena_array(import->arena, (size_t)job->role_count + 1, sizeof(*after->v));
 	if (!after->v)
 		return -1;
 	for (unsigned i = 0; i < job->role_count; i++) {

@@ -94,6 +94,19 @@ static enum disagg_role_kind role_kind(const char *name, int given, enum disagg_
 	return engine_facts[engine].kind;
 }
 
+/* A value that is there but was not taken has its own finding already. */
+static bool not_taken(const struct role_input *ri, const char *key)
+{
+	const struct disagg_node *node = disagg_node_get(ri->map, key);
+	int64_t number;
+
+	if (!node || disagg_node_is_null(node))
+		return false;
+	return node->kind != DISAGG_SCALAR ||
+	       (!disagg_text_is_placeholder(node->text) &&
+		       disagg_num_int(node->text, 0, DISAGG_MAX_GPUS, &number));
+}
+
 static void role_engine_check(const struct role_input *ri)
 {
 	const struct native_role *in = &ri->in;
@@ -101,6 +114,8 @@ static void role_engine_check(const struct role_input *ri)
 	struct disagg_findings *found = ri->native->import->found;
 	bool runs = in->command.count || in->script;
 
+	if ((in->engine < 0 && not_taken(ri, "engine")) || not_taken(ri, "gpus"))
+		return;
 	if (in->engine < 0 && in->gpus.v > 0)
 		disagg_findings_error(found, &role->at,
 			"%s: a role with GPUs needs an engine: expected engine: sglang, trtllm, "
@@ -141,13 +156,12 @@ static void role_size(const struct role_input *ri)
 	role->pp = (unsigned)in->pp.v;
 	if (role->engine == DISAGG_E_VLLM && role->dp > 1)
 		role->dp_layout = DISAGG_DP_PER_NODE;
-	role->tasks = role->engine == DISAGG_E_TRTLLM ? DISAGG_TASKS_PER_GPU
-						      : DISAGG_TASKS_PER_NODE;
+	role->tasks =
+		role->engine == DISAGG_E_TRTLLM ? DISAGG_TASKS_PER_GPU : DISAGG_TASKS_PER_NODE;
 	if (in->tasks >= 0)
 		role->tasks = (enum disagg_tasks)in->tasks;
-	role->placement = (enum disagg_placement)(in->placement >= 0
-			? in->placement
-			: ri->native->default_placement);
+	role->placement = (enum disagg_placement)(
+		in->placement >= 0 ? in->placement : ri->native->default_placement);
 }
 
 static void role_site(const struct role_input *ri)
@@ -156,9 +170,9 @@ static void role_site(const struct role_input *ri)
 	const char *node = ri->in.node;
 	int64_t number;
 
-	role->site = role->kind == DISAGG_INFRA ? DISAGG_SITE_INFRA
-		: role->kind == DISAGG_BENCHMARK ? DISAGG_SITE_CLIENT
-						 : DISAGG_SITE_HEAD;
+	role->site = role->kind == DISAGG_INFRA	      ? DISAGG_SITE_INFRA
+		     : role->kind == DISAGG_BENCHMARK ? DISAGG_SITE_CLIENT
+						      : DISAGG_SITE_HEAD;
 	if (!node)
 		return;
 	if (role->gpus) {
@@ -241,9 +255,8 @@ static void role_rest_check(const struct role_input *ri)
 	struct disagg_findings *found = ri->native->import->found;
 
 	if (ri->role->args && ri->role->args->kind != DISAGG_MAP)
-		disagg_findings_error(found, &ri->role->args->at,
-			"%s.args: expected a map, got %s", ri->prefix,
-			disagg_node_type_name(ri->role->args));
+		disagg_findings_error(found, &ri->role->args->at, "%s.args: expected a map, got %s",
+			ri->prefix, disagg_node_type_name(ri->role->args));
 	if (ri->in.placement >= 0 && !ri->role->gpus)
 		disagg_findings_error(found, role_at(ri, "placement"),
 			"%s.placement: only a role with GPUs has one: expected node:", ri->prefix);
@@ -299,17 +312,16 @@ static int role_read(struct native *native, const struct disagg_pair *pair)
 		return 0;
 	}
 	if (pair->value->kind != DISAGG_MAP) {
-		disagg_findings_error(import->found, &pair->value->at,
-			"%s: expected a map, got %s", ri.prefix,
-			disagg_node_type_name(pair->value));
+		disagg_findings_error(import->found, &pair->value->at, "%s: expected a map, got %s",
+			ri.prefix, disagg_node_type_name(pair->value));
 		return 0;
 	}
 	if (disagg_native_read(import, &disagg_native_role_table, ri.prefix, pair->value, &ri.in))
 		return -1;
 	if (ri.in.engine >= 0)
 		engine = (enum disagg_engine)ri.in.engine;
-	ri.role = disagg_job_add_role(import, pair->key, role_kind(pair->key, ri.in.kind, engine),
-		engine);
+	ri.role = disagg_job_add_role(
+		import, pair->key, role_kind(pair->key, ri.in.kind, engine), engine);
 	if (!ri.role)
 		return -1;
 	ri.role->at = pair->at;
@@ -325,9 +337,9 @@ int disagg_native_roles(struct native *native)
 	if (!roles || roles->kind != DISAGG_MAP || !roles->count) {
 		disagg_findings_error(import->found, roles ? &roles->at : &import->tree->at,
 			"roles: expected a map of at least one role by name, got %s",
-			!roles				    ? "no such key"
-				: roles->kind == DISAGG_MAP ? "an empty map"
-							    : disagg_node_type_name(roles));
+			!roles			    ? "no such key"
+			: roles->kind == DISAGG_MAP ? "an empty map"
+						    : disagg_node_type_name(roles));
 		return 0;
 	}
 	if (roles->count >= DISAGG_MAX_ROLES) {

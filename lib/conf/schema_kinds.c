@@ -252,7 +252,8 @@ static bool entry_fits(
 		refuse_unquoted(spot, path, value, secret);
 		return false;
 	}
-	if (!secret || !(spot->row->flags & DISAGG_F_SECRET) || disagg_node_is_null(value))
+	if (!(spot->row->flags & DISAGG_F_SECRET) || disagg_node_is_null(value) ||
+		!disagg_value_is_secret(pair->key, value->text))
 		return true;
 	return !is_literal_secret(spot, path, value);
 }

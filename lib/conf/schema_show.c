@@ -8,7 +8,7 @@ void disagg_show_text(const char *text, char buf[DISAGG_SHOWN + 4])
 {
 	size_t len = 0;
 
-	for (; text[len] && len < DISAGG_SHOWN; len++)
+	for (; len < DISAGG_SHOWN && text[len]; len++)
 		buf[len] = (unsigned char)text[len] < 0x20 ? ' ' : text[len];
 	if (text[len]) {
 		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)

@@ -15,12 +15,18 @@ static void origin_clear(struct disagg_node *node, const char *source)
 }
 
 /* Nothing behind the '=' takes the value away, as a null does. */
+static bool takes_away(const char *text)
+{
+	return text[strspn(text, " \t")] == '\0' || strcmp(text, "null") == 0 ||
+	       strcmp(text, "~") == 0;
+}
+
 static int value_parse(struct disagg_setter *setter, const char *text, struct disagg_node **ret,
 	struct disagg_err *err)
 {
 	struct disagg_origin at = {.source = setter->source};
 
-	if (text[strspn(text, " \t")] == '\0') {
+	if (takes_away(text)) {
 		*ret = disagg_node_scalar(setter->arena, "", false, at);
 		return *ret ? 0 : disagg_err_nomem(err);
 	}
@@ -68,10 +74,14 @@ int disagg_tree_set_all(struct disagg_setter *setter, const char *text)
 {
 	while (text && *text) {
 		size_t len = strcspn(text, ";\n");
-		const char *one = disagg_arena_strndup(setter->arena, text, len);
+		size_t blank = strspn(text, " \t");
+		const char *one;
 
-		if (!one || (one[strspn(one, " \t\r")] && disagg_tree_set(setter, one)))
-			return -1;
+		if (blank < len) {
+			one = disagg_arena_strndup(setter->arena, text + blank, len - blank);
+			if (!one || disagg_tree_set(setter, one))
+				return -1;
+		}
 		text += len + (text[len] != '\0');
 	}
 	return 0;

@@ -42,11 +42,10 @@ static bool node_int(const struct disagg_node *node, int64_t *ret)
 		return true;
 	}
 	return scalar.type == DISAGG_T_STR &&
-		disagg_num_int(node->text, INT64_MIN, INT64_MAX, ret) == 0;
+	       disagg_num_int(node->text, INT64_MIN, INT64_MAX, ret) == 0;
 }
 
-bool disagg_srt_flag_int(const struct disagg_node *config, const char *const *names,
-	int64_t *ret)
+bool disagg_srt_flag_int(const struct disagg_node *config, const char *const *names, int64_t *ret)
 {
 	for (; *names; names++) {
 		if (node_int(disagg_srt_flag(config, *names), ret))
@@ -70,8 +69,8 @@ static const struct {
 	[DISAGG_SRT_MOCKER] = {{NULL}, {NULL}, {NULL}, {NULL}},
 };
 
-struct disagg_srt_parallel disagg_srt_parallelism(const struct disagg_srt *srt,
-	enum disagg_srt_mode mode)
+struct disagg_srt_parallel disagg_srt_parallelism(
+	const struct disagg_srt *srt, enum disagg_srt_mode mode)
 {
 	const struct disagg_node *config = srt->backend.config[mode];
 	struct disagg_srt_parallel par = {.tp = 1, .pp = 1, .dp = 1, .cp = 1};
@@ -86,8 +85,8 @@ struct disagg_srt_parallel disagg_srt_parallelism(const struct disagg_srt *srt,
 
 int64_t disagg_srt_world(const struct disagg_srt *srt, const struct disagg_srt_parallel *par)
 {
-	int64_t factor[] = {par->tp, par->pp, par->cp,
-		srt->backend.type == DISAGG_SRT_VLLM ? par->dp : 1};
+	int64_t factor[] = {
+		par->tp, par->pp, par->cp, srt->backend.type == DISAGG_SRT_VLLM ? par->dp : 1};
 	int64_t world = 1;
 
 	for (size_t i = 0; i < sizeof(factor) / sizeof(factor[0]); i++) {
@@ -123,8 +122,8 @@ static const struct {
 };
 
 /* sglang and vLLM take a JSON object: {"endpoint": "tcp://HOST:5557", ...} */
-static void pin_kv_events(struct disagg_import *import, const struct disagg_node *config,
-	struct disagg_role *role)
+static void pin_kv_events(
+	struct disagg_import *import, const struct disagg_node *config, struct disagg_role *role)
 {
 	const struct disagg_node *flag = disagg_srt_flag(config, "kv-events-config");
 	const struct disagg_node *endpoint;
@@ -163,8 +162,8 @@ void disagg_srt_pins(struct disagg_import *import, const struct disagg_srt *srt,
 		if (!value || pins[i].backend != srt->backend.type ||
 			(pins[i].port == DISAGG_PORT_BOOTSTRAP && mode == DISAGG_SRT_DECODE))
 			continue;
-		if (pins[i].address ? address_port(value, &port) :
-				      node_int(value, &port) && port >= 1 && port <= 65535)
+		if (pins[i].address ? address_port(value, &port)
+				    : node_int(value, &port) && port >= 1 && port <= 65535)
 			role->pin[pins[i].port] = (int)port;
 		else
 			bad_port(import, value, disagg_srt_modes[mode], pins[i].flag,

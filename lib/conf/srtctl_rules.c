@@ -72,7 +72,7 @@ static bool has_mode(const struct disagg_srt *srt, enum disagg_srt_mode mode)
 bool disagg_srt_is_disaggregated(const struct disagg_srt *srt)
 {
 	bool said = srt->resources.nodes[DISAGG_SRT_PREFILL].set ||
-		srt->resources.nodes[DISAGG_SRT_DECODE].set;
+		    srt->resources.nodes[DISAGG_SRT_DECODE].set;
 	bool any = has_mode(srt, DISAGG_SRT_PREFILL) || has_mode(srt, DISAGG_SRT_DECODE);
 
 	return any || (said && !has_mode(srt, DISAGG_SRT_AGG));
@@ -98,7 +98,7 @@ static int64_t total_gpus(const struct disagg_srt *srt)
 
 	for (int mode = 0; mode < DISAGG_SRT_MODES; mode++)
 		total += disagg_srt_workers(srt, (enum disagg_srt_mode)mode) *
-			disagg_srt_gpus(srt, (enum disagg_srt_mode)mode);
+			 disagg_srt_gpus(srt, (enum disagg_srt_mode)mode);
 	return total;
 }
 
@@ -111,7 +111,7 @@ bool disagg_srt_colocated(const struct disagg_srt *srt)
 		!disagg_srt_workers(srt, DISAGG_SRT_DECODE))
 		return false;
 	return total_gpus(srt) <= srt->resources.gpus_per_node.v ||
-		backend->colocation_across_nodes == DISAGG_YES;
+	       backend->colocation_across_nodes == DISAGG_YES;
 }
 
 int64_t disagg_srt_worker_nodes(const struct disagg_srt *srt)
@@ -139,8 +139,8 @@ unsigned disagg_srt_reserved_nodes(const struct disagg_srt *srt)
 bool disagg_srt_direct(const struct disagg_srt *srt)
 {
 	return !disagg_srt_is_disaggregated(srt) &&
-		(srt->frontend.type == DISAGG_SRT_F_VLLM ||
-			srt->frontend.type == DISAGG_SRT_F_TRTLLM_SERVE);
+	       (srt->frontend.type == DISAGG_SRT_F_VLLM ||
+		       srt->frontend.type == DISAGG_SRT_F_TRTLLM_SERVE);
 }
 
 bool disagg_srt_uses_nginx(const struct disagg_srt *srt)
@@ -186,8 +186,7 @@ static void check_topology(struct disagg_import *import, const struct disagg_srt
 		disagg_srt_incomplete(import, "resources",
 			"resources: no workers: expected prefill_nodes, prefill_workers, "
 			"decode_nodes and decode_workers, or agg_nodes and agg_workers");
-	else if (srt->resources.nodes[DISAGG_SRT_AGG].set &&
-		!nodes_of(srt, DISAGG_SRT_AGG))
+	else if (srt->resources.nodes[DISAGG_SRT_AGG].set && !nodes_of(srt, DISAGG_SRT_AGG))
 		disagg_findings_error(import->found, disagg_srt_at(import, "resources.agg_nodes"),
 			"resources.agg_nodes: expected at least 1 for %lld workers, got 0",
 			(long long)disagg_srt_workers(srt, DISAGG_SRT_AGG));
@@ -213,8 +212,7 @@ static void check_gpus(struct disagg_import *import, const struct disagg_srt *sr
 			disagg_findings_error(import->found, disagg_srt_at(import, path),
 				"%s: %lld workers cannot share the %lld GPUs of %lld nodes", path,
 				(long long)workers,
-				(long long)(nodes_of(srt, mode) *
-					srt->resources.gpus_per_node.v),
+				(long long)(nodes_of(srt, mode) * srt->resources.gpus_per_node.v),
 				(long long)nodes_of(srt, mode));
 	}
 }
@@ -275,8 +273,8 @@ static void check_frontend(struct disagg_import *import, const struct disagg_srt
 			"enable_multiple_frontends: false",
 			name);
 	if (srt->frontend.type == DISAGG_SRT_F_VLLM && disaggregated)
-		disagg_findings_error(import->found, at,
-			"frontend.type: 'vllm' serves aggregated workers only");
+		disagg_findings_error(
+			import->found, at, "frontend.type: 'vllm' serves aggregated workers only");
 	else if (!disaggregated && disagg_srt_workers(srt, DISAGG_SRT_AGG) != 1)
 		disagg_findings_error(import->found, at,
 			"frontend.type: '%s' serves exactly 1 aggregated worker, got %lld", name,
@@ -322,11 +320,12 @@ static void check_dynamo(struct disagg_import *import, const struct disagg_srt *
 {
 	const struct disagg_srt_dynamo *dynamo = &srt->dynamo;
 	int sources = (dynamo->hash != NULL) + (dynamo->wheel != NULL) +
-		(dynamo->top_of_tree == DISAGG_YES);
+		      (dynamo->top_of_tree == DISAGG_YES);
 
 	if (sources > 1)
 		disagg_findings_error(import->found, disagg_srt_at(import, "dynamo"),
-			"dynamo: expected only one of hash, top_of_tree and wheel, got %d", sources);
+			"dynamo: expected only one of hash, top_of_tree and wheel, got %d",
+			sources);
 	if (dynamo->wheel) {
 		size_t len = strlen(dynamo->wheel);
 
@@ -360,9 +359,8 @@ static void check_mounts(struct disagg_import *import, const struct disagg_srt *
 static void check_steps(struct disagg_import *import, const struct disagg_srt *srt)
 {
 	static const char *const owned[] = {"nodes", "nodelist", "exclude", "relative", "ntasks",
-		"ntasks-per-node", "distribution", "overlap", "overcommit", "gpus",
-		"gpus-per-node", "gpus-per-task", "gres", "cpus-per-task", "het-group", "jobid",
-		NULL};
+		"ntasks-per-node", "distribution", "overlap", "overcommit", "gpus", "gpus-per-node",
+		"gpus-per-task", "gres", "cpus-per-task", "het-group", "jobid", NULL};
 
 	for (unsigned i = 0; i < srt->srun_options.count; i++) {
 		const struct disagg_kv *kv = &srt->srun_options.v[i];

@@ -49,8 +49,8 @@ static void check_type(struct disagg_import *import, struct disagg_srt *srt)
 
 /* ---- concurrencies: [4, 8], "4x8", 4 ---- */
 
-static int add_concurrency(struct disagg_import *import, struct disagg_strs *list,
-	const char *text, size_t len, bool *ret_good)
+static int add_concurrency(struct disagg_import *import, struct disagg_strs *list, const char *text,
+	size_t len, bool *ret_good)
 {
 	char *copy = disagg_arena_strndup(import->arena, text, len);
 	int64_t value = 0;
@@ -63,8 +63,8 @@ static int add_concurrency(struct disagg_import *import, struct disagg_strs *lis
 	return list->v[list->count++] ? 0 : -1;
 }
 
-static int split_concurrencies(struct disagg_import *import, const char *text,
-	struct disagg_strs *list, bool *ret_good)
+static int split_concurrencies(
+	struct disagg_import *import, const char *text, struct disagg_strs *list, bool *ret_good)
 {
 	size_t parts = 1;
 
@@ -87,8 +87,8 @@ static int split_concurrencies(struct disagg_import *import, const char *text,
 static int list_concurrencies(struct disagg_import *import, const struct disagg_node *node,
 	struct disagg_strs *list, bool *ret_good)
 {
-	list->v = disagg_arena_array(import->arena, node->count ? node->count : 1,
-		sizeof(*list->v));
+	list->v =
+		disagg_arena_array(import->arena, node->count ? node->count : 1, sizeof(*list->v));
 	if (!list->v)
 		return -1;
 	*ret_good = node->count > 0;
@@ -102,12 +102,12 @@ static int list_concurrencies(struct disagg_import *import, const struct disagg_
 		}
 		scalar = disagg_scalar_read(item);
 		if (scalar.type == DISAGG_T_INT && scalar.integer >= 1) {
-			list->v[list->count] = disagg_arena_printf(import->arena, "%lld",
-				(long long)scalar.integer);
+			list->v[list->count] = disagg_arena_printf(
+				import->arena, "%lld", (long long)scalar.integer);
 			if (!list->v[list->count++])
 				return -1;
-		} else if (add_concurrency(import, list, item->text, strlen(item->text),
-				   ret_good)) {
+		} else if (add_concurrency(
+				   import, list, item->text, strlen(item->text), ret_good)) {
 			return -1;
 		}
 	}
@@ -133,9 +133,9 @@ static int read_concurrencies(struct disagg_import *import, struct disagg_srt *s
 			"benchmark.concurrencies: expected positive integers, as [4, 8] or "
 			"\"4x8\", got %s%s%s",
 			node->kind == DISAGG_SCALAR ? "'" : "",
-			node->kind == DISAGG_SCALAR ? node->text :
-			node->kind == DISAGG_SEQ    ? "another list" :
-						      disagg_node_type_name(node),
+			node->kind == DISAGG_SCALAR ? node->text
+			: node->kind == DISAGG_SEQ  ? "another list"
+						    : disagg_node_type_name(node),
 			node->kind == DISAGG_SCALAR ? "'" : "");
 	return result;
 }
@@ -147,11 +147,10 @@ static int read_concurrencies(struct disagg_import *import, struct disagg_srt *s
 static void check_needed(struct disagg_import *import, const struct disagg_srt *srt)
 {
 	bool own_data = srt->bench == DISAGG_SRT_B_SA && srt->benchmark.dataset_name &&
-		strcmp(srt->benchmark.dataset_name, "custom") == 0;
-	unsigned lengths =
-		(own_data ? 0 : BIT(DISAGG_SRT_B_SA)) | BIT(DISAGG_SRT_B_SGLANG);
-	unsigned loads = BIT(DISAGG_SRT_B_SA) | BIT(DISAGG_SRT_B_SGLANG) |
-		BIT(DISAGG_SRT_B_TRACE_REPLAY);
+			strcmp(srt->benchmark.dataset_name, "custom") == 0;
+	unsigned lengths = (own_data ? 0 : BIT(DISAGG_SRT_B_SA)) | BIT(DISAGG_SRT_B_SGLANG);
+	unsigned loads =
+		BIT(DISAGG_SRT_B_SA) | BIT(DISAGG_SRT_B_SGLANG) | BIT(DISAGG_SRT_B_TRACE_REPLAY);
 	const struct {
 		const char *path;
 		unsigned types;

@@ -4,14 +4,14 @@
 #include <string.h>
 
 /* "backend.vllm_config.prefill" */
-static void config_path(const struct disagg_srt *srt, enum disagg_srt_mode mode, char *ret,
-	size_t size)
+static void config_path(
+	const struct disagg_srt *srt, enum disagg_srt_mode mode, char *ret, size_t size)
 {
 	snprintf(ret, size, "backend.%s_config.%s", disagg_srt_backends[srt->backend.type],
 		disagg_srt_sections[mode]);
 }
 
-static void too_large(struct disagg_import *import, const struct disagg_srt *srt,
+static void bad_sizes(struct disagg_import *import, const struct disagg_srt *srt,
 	enum disagg_srt_mode mode, const struct disagg_srt_parallel *par)
 {
 	char path[64];
@@ -52,7 +52,7 @@ static void check_data_parallel(struct disagg_import *import, const struct disag
 			path, (long long)replica, (long long)local);
 }
 
-/* Every rank of an engine has a GPU; some GPUs may have no rank. */
+/* Every rank has a GPU; some GPUs may have no rank. */
 static void check_idle(struct disagg_import *import, const struct disagg_srt *srt,
 	enum disagg_srt_mode mode, const struct disagg_srt_parallel *par)
 {
@@ -75,15 +75,16 @@ static void check_idle(struct disagg_import *import, const struct disagg_srt *sr
 			(long long)par->dp, (long long)(gpus - world), (long long)gpus);
 }
 
-static void check_parallelism(struct disagg_import *import, const struct disagg_srt *srt,
-	enum disagg_srt_mode mode)
+static void check_parallelism(
+	struct disagg_import *import, const struct disagg_srt *srt, enum disagg_srt_mode mode)
 {
 	struct disagg_srt_parallel par = disagg_srt_parallelism(srt, mode);
 
 	if (disagg_srt_world(srt, &par) < 0)
-		too_large(import, srt, mode, &par);
-	else if (srt->backend.type == DISAGG_SRT_VLLM && par.dp_given &&
-		srt->frontend.type != DISAGG_SRT_F_VLLM)
+		bad_sizes(import, srt, mode, &par);
+	else if (srt->backend.type != DISAGG_SRT_VLLM)
+		return; /* disagg_job_validate compares tensor and pipeline sizes */
+	else if (par.dp_given && srt->frontend.type != DISAGG_SRT_F_VLLM)
 		check_data_parallel(import, srt, mode, &par);
 	else
 		check_idle(import, srt, mode, &par);
@@ -94,12 +95,12 @@ static void check_parallelism(struct disagg_import *import, const struct disagg_
 static void refuse_flag(struct disagg_import *import, const char *path, const char *flag,
 	const struct disagg_node *value, bool is_error, const char *why)
 {
-	(is_error ? disagg_findings_error : disagg_findings_warn)(import->found, &value->at,
-		"%s.%s: %s", path, flag, why);
+	(is_error ? disagg_findings_error : disagg_findings_warn)(
+		import->found, &value->at, "%s.%s: %s", path, flag, why);
 }
 
-static void check_vllm_flags(struct disagg_import *import, const struct disagg_srt *srt,
-	enum disagg_srt_mode mode)
+static void check_vllm_flags(
+	struct disagg_import *import, const struct disagg_srt *srt, enum disagg_srt_mode mode)
 {
 	static const struct {
 		const char *flag;
@@ -108,7 +109,8 @@ static void check_vllm_flags(struct disagg_import *import, const struct disagg_s
 		const char *why;
 	} owned[] = {
 		{"headless", false, true, "follows from the plan; remove it"},
-		{"data-parallel-hybrid-lb", false, false, "follows from the plan; it has no effect"},
+		{"data-parallel-hybrid-lb", false, false,
+			"follows from the plan; it has no effect"},
 		{"headless", true, false, "follows from the plan; it has no effect"},
 		{"host", true, false, "the frontend's; it has no effect"},
 		{"port", true, false, "the frontend's; it has no effect"},
@@ -118,7 +120,7 @@ static void check_vllm_flags(struct disagg_import *import, const struct disagg_s
 	};
 	bool direct = srt->frontend.type == DISAGG_SRT_F_VLLM;
 	bool dp = disagg_srt_parallelism(srt, mode).dp_given &&
-		srt->backend.dp_launch_mode == DISAGG_SRT_DP_PER_NODE;
+		  srt->backend.dp_launch_mode == DISAGG_SRT_DP_PER_NODE;
 	char path[64];
 
 	config_path(srt, mode, path, sizeof(path));
@@ -156,8 +158,8 @@ static void check_modes(struct disagg_import *import, const struct disagg_srt *s
 			continue;
 		check_vllm_flags(import, srt, mode);
 		deprecated |= disagg_srt_parallelism(srt, mode).dp_given &&
-			srt->frontend.type != DISAGG_SRT_F_VLLM &&
-			srt->backend.dp_launch_mode == DISAGG_SRT_DP_PER_GPU;
+			      srt->frontend.type != DISAGG_SRT_F_VLLM &&
+			      srt->backend.dp_launch_mode == DISAGG_SRT_DP_PER_GPU;
 	}
 	if (deprecated)
 		disagg_findings_warn(import->found, disagg_srt_at(import, "backend.dp_launch_mode"),
@@ -197,7 +199,7 @@ static void check_kv_events(struct disagg_import *import, const struct disagg_sr
 				pair->key, near ? "; did you mean '" : "", near ? near : "",
 				near ? "'?" : "");
 		else if (!is_bool(pair->value) && pair->value->kind != DISAGG_MAP &&
-			!disagg_node_is_null(pair->value))
+			 !disagg_node_is_null(pair->value))
 			disagg_findings_error(import->found, &pair->value->at,
 				"backend.kv_events_config.%s: expected true, false or a map, got %s",
 				pair->key, disagg_node_type_name(pair->value));
@@ -213,8 +215,8 @@ static bool wires_mooncake(const struct disagg_srt *srt, enum disagg_srt_mode mo
 
 	if (!value || value->kind != DISAGG_SCALAR)
 		return false;
-	return vllm ? strcasestr(value->text, "mooncake") != NULL :
-		      strcmp(value->text, "mooncake") == 0;
+	return vllm ? strcasestr(value->text, "mooncake") != NULL
+		    : strcmp(value->text, "mooncake") == 0;
 }
 
 static void check_mooncake(struct disagg_import *import, const struct disagg_srt *srt)
@@ -228,8 +230,8 @@ static void check_mooncake(struct disagg_import *import, const struct disagg_srt
 	disagg_findings_error(import->found, disagg_srt_at(import, "backend.mooncake_kv_store"),
 		"backend.mooncake_kv_store: no worker uses it: expected %s in %s_config.prefill and "
 		".decode",
-		vllm ? "a kv-transfer-config with a Mooncake connector" :
-		       "disaggregation-transfer-backend: mooncake",
+		vllm ? "a kv-transfer-config with a Mooncake connector"
+		     : "disaggregation-transfer-backend: mooncake",
 		disagg_srt_backends[srt->backend.type]);
 }
 
@@ -249,11 +251,11 @@ static void check_profiling_phases(struct disagg_import *import, const struct di
 		if (given && !wanted)
 			disagg_findings_error(import->found, disagg_srt_at(import, path),
 				"%s: the job has no such workers; expected %s", path,
-				disaggregated ? "profiling.prefill and profiling.decode" :
-						"profiling.aggregated");
+				disaggregated ? "profiling.prefill and profiling.decode"
+					      : "profiling.aggregated");
 		else if (!given && wanted)
-			disagg_srt_incomplete(import, path,
-				"%s is missing: profiling.type asks for it", path);
+			disagg_srt_incomplete(
+				import, path, "%s is missing: profiling.type asks for it", path);
 	}
 }
 

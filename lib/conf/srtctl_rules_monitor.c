@@ -17,8 +17,8 @@ static void refuse(const struct monitor *monitor, const char *path, const char *
 		"%s: %s", path, expected);
 }
 
-static void check_positive(const struct monitor *monitor, const char *path,
-	const struct disagg_real *value)
+static void check_positive(
+	const struct monitor *monitor, const char *path, const struct disagg_real *value)
 {
 	if (value->set && !(isfinite(value->v) && value->v > 0))
 		refuse(monitor, path, "expected a positive number of seconds");
@@ -57,8 +57,7 @@ static void check_tachometer(const struct monitor *monitor)
 	if (obs->tachometer != DISAGG_YES)
 		return;
 	if (obs->enabled != DISAGG_YES)
-		refuse(monitor, "observability.tachometer",
-			"needs observability.enabled: true");
+		refuse(monitor, "observability.tachometer", "needs observability.enabled: true");
 	if (both && obs->dcgm.image)
 		refuse(monitor, "observability.tachometer.dcgm_exporter",
 			"telemetry runs an exporter already: remove one");
@@ -130,8 +129,7 @@ static void check_power(const struct monitor *monitor)
 			"needs infra.etcd_nats_dedicated_node: false: the samples and the benchmark "
 			"would have two clocks");
 	if (!srt->concurrencies.count || !unique(&srt->concurrencies))
-		refuse(monitor, "telemetry.enabled",
-			"needs benchmark.concurrencies, each once");
+		refuse(monitor, "telemetry.enabled", "needs benchmark.concurrencies, each once");
 }
 
 void disagg_srt_check_monitoring(struct disagg_import *import, const struct disagg_srt *srt)

@@ -2,12 +2,12 @@
 #include "lib/conf/srtctl_tables.h"
 #include <string.h>
 
-#define PORT_PUBLIC	 8000
-#define PORT_BEHIND	 8180
-#define PORT_ETCD	 2379
-#define PORT_NATS	 4222
-#define PORT_MOONCAKE	 8700
-#define MOST_AFTER	 8u
+#define PORT_PUBLIC   8000
+#define PORT_BEHIND   8180
+#define PORT_ETCD     2379
+#define PORT_NATS     4222
+#define PORT_MOONCAKE 8700
+#define MOST_AFTER    8u
 
 bool disagg_srt_has_mooncake(const struct disagg_import *import)
 {
@@ -35,8 +35,8 @@ static int after(struct disagg_import *import, struct disagg_strs *list, const c
 	return 0;
 }
 
-int disagg_srt_worker_after(struct disagg_import *import, const struct disagg_srt *srt,
-	struct disagg_strs *ret)
+int disagg_srt_worker_after(
+	struct disagg_import *import, const struct disagg_srt *srt, struct disagg_strs *ret)
 {
 	if (needs_discovery(srt) && (after(import, ret, "etcd") || after(import, ret, "nats")))
 		return -1;
@@ -45,8 +45,8 @@ int disagg_srt_worker_after(struct disagg_import *import, const struct disagg_sr
 	return 0;
 }
 
-static int after_workers(struct disagg_import *import, const struct disagg_srt *srt,
-	struct disagg_strs *ret)
+static int after_workers(
+	struct disagg_import *import, const struct disagg_srt *srt, struct disagg_strs *ret)
 {
 	for (int mode = 0; mode < DISAGG_SRT_MODES; mode++) {
 		if (disagg_srt_workers(srt, (enum disagg_srt_mode)mode) &&
@@ -130,17 +130,17 @@ static enum disagg_site frontend_site(const struct disagg_srt *srt)
 {
 	if (disagg_srt_uses_nginx(srt))
 		return DISAGG_SITE_BEHIND_NGINX;
-	return srt->frontend.placement == DISAGG_SRT_F_FIRST_DECODE ? DISAGG_SITE_FIRST_DECODE :
-								      DISAGG_SITE_HEAD;
+	return srt->frontend.placement == DISAGG_SRT_F_FIRST_DECODE ? DISAGG_SITE_FIRST_DECODE
+								    : DISAGG_SITE_HEAD;
 }
 
-static int frontend_after(struct disagg_import *import, const struct disagg_srt *srt,
-	struct disagg_role *role)
+static int frontend_after(
+	struct disagg_import *import, const struct disagg_srt *srt, struct disagg_role *role)
 {
 	if (needs_discovery(srt))
-		return after(import, &role->after, "etcd") || after(import, &role->after, "nats") ?
-			-1 :
-			0;
+		return after(import, &role->after, "etcd") || after(import, &role->after, "nats")
+			       ? -1
+			       : 0;
 	return after_workers(import, srt, &role->after);
 }
 
@@ -167,8 +167,7 @@ static int add_frontends(struct disagg_import *import, const struct disagg_srt *
 		return -1;
 	role->port = PORT_PUBLIC;
 	role->ready = import->job->health;
-	role->container.image =
-		image(import, srt->frontend.nginx_container, role->container.image);
+	role->container.image = image(import, srt->frontend.nginx_container, role->container.image);
 	return disagg_srt_env(import, srt, NULL, &role->env);
 }
 

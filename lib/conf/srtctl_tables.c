@@ -9,9 +9,9 @@ const char *const disagg_srt_backends[DISAGG_SRT_BACKENDS + 1] = {
 	"sglang", "trtllm", "vllm", "mocker", NULL};
 const char *const disagg_srt_frontends[DISAGG_SRT_FRONTENDS + 1] = {
 	"dynamo", "sglang", "trtllm_serve", "vllm", NULL};
-const char *const disagg_srt_benches[DISAGG_SRT_BENCHES + 1] = {"manual", "custom", "gpqa",
-	"gsm8k", "lm-eval", "longbenchv2", "mmlu", "mooncake-router", "router", "sa-bench",
-	"sglang-bench", "trace-replay", NULL};
+const char *const disagg_srt_benches[DISAGG_SRT_BENCHES + 1] = {"manual", "custom", "gpqa", "gsm8k",
+	"lm-eval", "longbenchv2", "mmlu", "mooncake-router", "router", "sa-bench", "sglang-bench",
+	"trace-replay", NULL};
 
 static const char *const frontend_places[] = {"head", "first_decode", NULL};
 static const char *const client_places[] = {"head", "last_decode", NULL};
@@ -22,19 +22,22 @@ static const char *const request_planes[] = {"tcp", "nats", "http", NULL};
 static const char *const event_planes[] = {"nats", "zmq", NULL};
 
 #define AT(member) offsetof(struct disagg_srt, member)
-#define ROW(k, type, member, ...)                                                \
-	{                                                                        \
-		.key = (k), .kind = DISAGG_K_##type, .offset = AT(member), __VA_ARGS__ \
+#define ROW(k, type, member, ...)                                                                  \
+	{                                                                                          \
+		.key = (k), .kind = DISAGG_K_##type, .offset = AT(member), __VA_ARGS__             \
 	}
-#define PART(k, table, ...)                                                      \
-	{                                                                        \
-		.key = (k), .kind = DISAGG_K_STRUCT, .offset = 0, .sub = &(table), __VA_ARGS__ \
+#define PART(k, table, ...)                                                                        \
+	{                                                                                          \
+		.key = (k), .kind = DISAGG_K_STRUCT, .offset = 0, .sub = &(table), __VA_ARGS__     \
 	}
-#define DEAD(k, ...)                                                                     \
-	{                                                                                \
-		.key = (k), .kind = DISAGG_K_IGNORE, .flags = DISAGG_F_WARN, __VA_ARGS__ \
+#define DEAD(k, ...)                                                                               \
+	{                                                                                          \
+		.key = (k), .kind = DISAGG_K_IGNORE, .flags = DISAGG_F_WARN, __VA_ARGS__           \
 	}
-#define END	    {.key = NULL}
+#define END                                                                                        \
+	{                                                                                          \
+		.key = NULL                                                                        \
+	}
 #define DOC(text)   .doc = (text)
 #define COUNT	    .min = 0, .max = INT32_MAX
 #define POSITIVE    .min = 1, .max = INT32_MAX
@@ -43,18 +46,22 @@ static const char *const event_planes[] = {"nats", "zmq", NULL};
 
 /* clang-format off */
 static const struct disagg_row model_rows[] = {
-	ROW("path", STR, model.path, NEEDED, DOC("folder of the weights, an alias, or hf:ORG/NAME")),
+	ROW("path", STR, model.path, NEEDED,
+		DOC("folder of the weights, an alias, or hf:ORG/NAME")),
 	ROW("container", STR, model.container, NEEDED, DOC("image of the workers, or an alias")),
-	ROW("precision", STR, model.precision, .flags = DISAGG_F_REQUIRED, DOC("a label: fp8, fp4")),
+	ROW("precision", STR, model.precision, .flags = DISAGG_F_REQUIRED,
+		DOC("a label: fp8, fp4")),
 	ROW("stage_dir", STR, model.stage_dir, DOC("node-local folder to copy the model to")),
 	END,
 };
 TABLE(model);
 
 static const struct disagg_row resources_rows[] = {
-	ROW("gpu_type", STR, resources.gpu_type, .flags = DISAGG_F_REQUIRED, DOC("a label: gb200, h100")),
+	ROW("gpu_type", STR, resources.gpu_type, .flags = DISAGG_F_REQUIRED,
+		DOC("a label: gb200, h100")),
 	ROW("gpus_per_node", INT, resources.gpus_per_node, .min = 1,
-		.max = DISAGG_MAX_GPUS_PER_NODE, .dflt = "4", DOC("GPUs of a node that the job may use")),
+		.max = DISAGG_MAX_GPUS_PER_NODE, .dflt = "4",
+		DOC("GPUs of a node that the job may use")),
 	ROW("prefill_nodes", INT, resources.nodes[0], .min = 0, .max = DISAGG_MAX_NODES,
 		DOC("nodes for the prefill workers")),
 	ROW("decode_nodes", INT, resources.nodes[1], .min = 0, .max = DISAGG_MAX_NODES,
@@ -122,7 +129,8 @@ static const struct disagg_row sglang_rows[] = {
 	BACKEND_ROWS,
 	ROW("gpu_type", STR, backend.gpu_type, DOC("a label")),
 	PART("sglang_config", config_table, DOC("flags of sglang by mode")),
-	ROW("kv_events_config", NODE, backend.kv_events, DOC("true, or by mode: publish KV events")),
+	ROW("kv_events_config", NODE, backend.kv_events,
+		DOC("true, or by mode: publish KV events")),
 	PART("mooncake_kv_store", sglang_mooncake_table, DOC("run mooncake_master")),
 	END,
 };
@@ -147,7 +155,8 @@ static const struct disagg_row vllm_rows[] = {
 		DOC("CUDA_VISIBLE_DEVICES in place of --device-ids")),
 	ROW("connector", STR, backend.connector, DOC("nixl, lmcache, kvbm, none, or JSON")),
 	PART("mooncake_kv_store", vllm_mooncake_table, DOC("run mooncake_master")),
-	ROW("kv_events_config", NODE, backend.kv_events, DOC("true, or by mode: publish KV events")),
+	ROW("kv_events_config", NODE, backend.kv_events,
+		DOC("true, or by mode: publish KV events")),
 	ROW("allow_prefill_decode_colocation", TRI, backend.colocation, .dflt = "false",
 		DOC("prefill and decode share a node when all fit on one")),
 	ROW("allow_prefill_decode_colocation_across_nodes", TRI, backend.colocation_across_nodes,
@@ -161,7 +170,8 @@ TABLE(vllm);
 static const struct disagg_row mocker_rows[] = {
 	BACKEND_ROWS,
 	PART("mocker_config", config_table, DOC("flags of the simulated engine by mode")),
-	ROW("engine_type", STR, backend.mocker.engine_type, .dflt = "vllm", DOC("engine to imitate")),
+	ROW("engine_type", STR, backend.mocker.engine_type, .dflt = "vllm",
+		DOC("engine to imitate")),
 	ROW("speedup_ratio", REAL, backend.mocker.speedup_ratio, COUNT, .dflt = "100.0",
 		DOC("times faster than the engine")),
 	ROW("decode_speedup_ratio", REAL, backend.mocker.decode_speedup_ratio, COUNT,
@@ -211,7 +221,8 @@ static const struct disagg_row frontend_rows[] = {
 	ROW("args", NODE, frontend.args, DOC("flags of the frontend")),
 	ROW("env", MAP, frontend.env, DOC("environment of the frontend")),
 	ROW("ctx_router", NODE, frontend.ctx_router, DOC("context_servers.router of trtllm-serve")),
-	ROW("gen_router", NODE, frontend.gen_router, DOC("generation_servers.router of trtllm-serve")),
+	ROW("gen_router", NODE, frontend.gen_router,
+		DOC("generation_servers.router of trtllm-serve")),
 	ROW("server_config_extra", NODE, frontend.server_config_extra,
 		DOC("further keys of trtllm-serve's configuration")),
 	ROW("orchestrator_placement", ENUM, frontend.placement, .names = frontend_places,
@@ -230,7 +241,8 @@ static const struct disagg_row dynamo_rows[] = {
 	ROW("wheel", STR, dynamo.wheel, DOC("version of staged wheels")),
 	ROW("request_plane", ENUM, dynamo.request_plane, .names = request_planes, .dflt = "tcp",
 		DOC("how requests travel")),
-	ROW("event_plane", ENUM, dynamo.event_plane, .names = event_planes, DOC("how events travel")),
+	ROW("event_plane", ENUM, dynamo.event_plane, .names = event_planes,
+		DOC("how events travel")),
 	ROW("cargo_patches", STRS, dynamo.cargo_patches, DOC("patches of a source build")),
 	END,
 };
@@ -265,22 +277,26 @@ static const struct disagg_row benchmark_rows[] = {
 	ROW("mooncake_workload", STR, benchmark.workload, DOC("trace of 'mooncake-router'")),
 	ROW("ttft_threshold_ms", INT, benchmark.ttft_ms, POSITIVE, DOC("goodput: first token")),
 	ROW("itl_threshold_ms", INT, benchmark.itl_ms, POSITIVE, DOC("goodput: each token")),
-	ROW("random_range_ratio", REAL, benchmark.range_ratio, .min = 0, .max = 1,
+	ROW("random_range_ratio", REAL, benchmark.range_ratio, COUNT,
 		DOC("how much lengths vary")),
-	ROW("num_prompts_mult", INT, benchmark.prompts_mult, POSITIVE, DOC("prompts per concurrency")),
+	ROW("num_prompts_mult", INT, benchmark.prompts_mult, POSITIVE,
+		DOC("prompts per concurrency")),
 	ROW("num_warmup_mult", INT, benchmark.warmup_mult, COUNT, DOC("warm-up per concurrency")),
 	ROW("dataset_name", STR, benchmark.dataset_name, DOC("random or custom")),
 	ROW("dataset_path", STR, benchmark.dataset_path, DOC("file of a custom dataset")),
 	ROW("trace_file", STR, benchmark.trace_file, DOC("file of 'trace-replay'")),
 	ROW("custom_tokenizer", STR, benchmark.tokenizer, DOC("a tokenizer's class")),
 	ROW("use_chat_template", TRI, benchmark.chat_template, .dflt = "true", DOC("chat form")),
-	ROW("reuse_http_connections", TRI, benchmark.reuse_http, .dflt = "false", DOC("keep-alive")),
+	ROW("reuse_http_connections", TRI, benchmark.reuse_http, .dflt = "false",
+		DOC("keep-alive")),
 	ROW("command", STR, benchmark.command, DOC("shell line of 'custom'")),
-	ROW("container_image", STR, benchmark.container_image, DOC("image of the client, or an alias")),
+	ROW("container_image", STR, benchmark.container_image,
+		DOC("image of the client, or an alias")),
 	ROW("env", MAP, benchmark.env, DOC("environment of the client")),
 	ROW("aiperf_package", STR, benchmark.aiperf_package, DOC("package of aiperf")),
 	ROW("aiperf_args", NODE, benchmark.aiperf_args, DOC("further flags of aiperf")),
-	ROW("export_node_metrics", TRI, benchmark.node_metrics, .dflt = "false", DOC("tables a node")),
+	ROW("export_node_metrics", TRI, benchmark.node_metrics, .dflt = "false",
+		DOC("tables a node")),
 	ROW("slow_down_sleep_time", REAL, benchmark.slow_sleep, COUNT, DOC("seconds")),
 	ROW("slow_down_wait_time", REAL, benchmark.slow_wait, COUNT, DOC("seconds")),
 	END,
@@ -298,7 +314,8 @@ static const struct disagg_row agg_phase_rows[] = PHASE_ROWS(2);
 TABLE(agg_phase);
 
 static const struct disagg_row profiling_rows[] = {
-	ROW("type", ENUM, profiling.type, .names = profiling_types, .dflt = "none", DOC("profiler")),
+	ROW("type", ENUM, profiling.type, .names = profiling_types, .dflt = "none",
+		DOC("profiler")),
 	PART("prefill", prefill_phase_table, DOC("steps of prefill workers")),
 	PART("decode", decode_phase_table, DOC("steps of decode workers")),
 	PART("aggregated", agg_phase_table, DOC("steps of aggregated workers")),
@@ -314,7 +331,8 @@ TABLE(profiling);
 static const struct disagg_row health_check_rows[] = {
 	ROW("max_attempts", INT, health.attempts, .min = 1, .max = 1000000,
 		DOC("looks before the deployment counts as failed")),
-	ROW("interval_seconds", INT, health.interval, .min = 1, .max = 86400, DOC("between two looks")),
+	ROW("interval_seconds", INT, health.interval, .min = 1, .max = 86400,
+		DOC("between two looks")),
 	END,
 };
 TABLE(health_check);
@@ -344,9 +362,12 @@ static const struct disagg_row tachometer_rows[] = {
 	ROW("binary_path", STR, observability.binary_path, .flags = DISAGG_F_NOEMPTY,
 		.dflt = "tachometer-scraper", DOC("its program")),
 	ROW("default_frequency", REAL, observability.frequency, .dflt = "5.0", DOC("seconds")),
-	ROW("sync_interval_secs", INT, observability.sync_interval, COUNT, .dflt = "120", DOC("seconds")),
-	ROW("compaction_threads", INT, observability.compaction_threads, COUNT, .dflt = "4", DOC("threads")),
-	ROW("storage_subdir", STR, observability.subdir, .dflt = "tachometer", DOC("below the logs")),
+	ROW("sync_interval_secs", INT, observability.sync_interval, COUNT, .dflt = "120",
+		DOC("seconds")),
+	ROW("compaction_threads", INT, observability.compaction_threads, COUNT, .dflt = "4",
+		DOC("threads")),
+	ROW("storage_subdir", STR, observability.subdir, .dflt = "tachometer",
+		DOC("below the logs")),
 	ROW("extra_metadata", MAP, observability.extra_metadata, DOC("labels")),
 	PART("dcgm_exporter", tachometer_dcgm_table, DOC("GPU metrics")),
 	PART("node_exporter", tachometer_node_table, DOC("node metrics")),
@@ -359,9 +380,12 @@ static const struct disagg_row observability_rows[] = {
 	ROW("enable_otel", TRI, observability.otel, .dflt = "false", DOC("OpenTelemetry")),
 	ROW("otel_endpoint", STR, observability.otel_endpoint, DOC("the collector")),
 	ROW("scrape_metrics", TRI, observability.scrape, DOC("read metrics (default: as enabled)")),
-	ROW("scrape_interval_seconds", REAL, observability.scrape_interval, .dflt = "1.0", DOC("seconds")),
-	ROW("scrape_output", STR, observability.scrape_output, .dflt = "raw_prometheus.jsonl", DOC("file")),
-	ROW("build_dashboard", TRI, observability.dashboard, DOC("a page of graphs (default: as enabled)")),
+	ROW("scrape_interval_seconds", REAL, observability.scrape_interval, .dflt = "1.0",
+		DOC("seconds")),
+	ROW("scrape_output", STR, observability.scrape_output, .dflt = "raw_prometheus.jsonl",
+		DOC("file")),
+	ROW("build_dashboard", TRI, observability.dashboard,
+		DOC("a page of graphs (default: as enabled)")),
 	PART("tachometer", tachometer_table, DOC("collection by tachometer")),
 	END,
 };
@@ -373,8 +397,10 @@ static const struct disagg_row telemetry_rows[] = {
 	ROW("default_frequency", REAL, telemetry.frequency, .dflt = "1.0", DOC("seconds")),
 	ROW("storage_subdir", STR, telemetry.subdir, .dflt = "power", DOC("below the logs")),
 	ROW("required", TRI, telemetry.required, .dflt = "false", DOC("no result without it")),
-	ROW("startup_timeout_seconds", REAL, telemetry.startup_timeout, .dflt = "30.0", DOC("seconds")),
-	ROW("request_timeout_seconds", REAL, telemetry.request_timeout, .dflt = "2.0", DOC("seconds")),
+	ROW("startup_timeout_seconds", REAL, telemetry.startup_timeout, .dflt = "30.0",
+		DOC("seconds")),
+	ROW("request_timeout_seconds", REAL, telemetry.request_timeout, .dflt = "2.0",
+		DOC("seconds")),
 	ROW("collector_join_timeout_seconds", REAL, telemetry.join_timeout, DOC("seconds")),
 	END,
 };
@@ -413,7 +439,8 @@ static const struct disagg_row status_rows[] = {
 TABLE(status);
 static const struct disagg_row analysis_rows[] = {
 	ROW("enabled", TRI, reporting.analysis, .dflt = "false", DOC("analyse failures")),
-	ROW("openrouter_api_key", STR, reporting.openrouter_key, .flags = DISAGG_F_SECRET, DOC("key")),
+	ROW("openrouter_api_key", STR, reporting.openrouter_key, .flags = DISAGG_F_SECRET,
+		DOC("key")),
 	ROW("gh_token", STR, reporting.gh_token, .flags = DISAGG_F_SECRET, DOC("token")),
 	ROW("repos_to_search", STRS, reporting.repos, DOC("repositories")),
 	ROW("pr_search_days", INT, reporting.search_days, POSITIVE, .dflt = "14", DOC("days")),
@@ -427,7 +454,8 @@ static const struct disagg_row s3_rows[] = {
 	ROW("region", STR, reporting.region, DOC("region")),
 	ROW("endpoint_url", STR, reporting.endpoint_url, DOC("address")),
 	ROW("access_key_id", STR, reporting.access_key, .flags = DISAGG_F_SECRET, DOC("key")),
-	ROW("secret_access_key", STR, reporting.secret_key, .flags = DISAGG_F_SECRET, DOC("secret")),
+	ROW("secret_access_key", STR, reporting.secret_key, .flags = DISAGG_F_SECRET,
+		DOC("secret")),
 	END,
 };
 TABLE(s3);
@@ -470,8 +498,8 @@ TABLE(recipe);
 /* clang-format on */
 
 /* The backend's table follows from its type, so it is read by itself. */
-static int read_backend(struct disagg_import *import, struct disagg_schema_walk *walk,
-	struct disagg_srt *srt)
+static int read_backend(
+	struct disagg_import *import, struct disagg_schema_walk *walk, struct disagg_srt *srt)
 {
 	const struct disagg_node *map = srt->backend_node;
 	const struct disagg_node *type = disagg_node_get(map, "type");

@@ -245,15 +245,14 @@ void disagg_srt_incomplete(struct disagg_import *import, const char *path, const
 /* The value of a flag; '-' and '_' are the same, the last one counts. */
 const struct disagg_node *disagg_srt_flag(const struct disagg_node *config, const char *name);
 /* The first of names (ends with NULL) that is given as an integer. */
-bool disagg_srt_flag_int(const struct disagg_node *config, const char *const *names,
-	int64_t *ret);
+bool disagg_srt_flag_int(const struct disagg_node *config, const char *const *names, int64_t *ret);
 
 struct disagg_srt_parallel {
 	int64_t tp, pp, dp, cp; /* 1 where not given */
 	bool tp_given, dp_given;
 };
-struct disagg_srt_parallel disagg_srt_parallelism(const struct disagg_srt *srt,
-	enum disagg_srt_mode mode);
+struct disagg_srt_parallel disagg_srt_parallelism(
+	const struct disagg_srt *srt, enum disagg_srt_mode mode);
 /* GPUs that the parallelism takes. */
 int64_t disagg_srt_world(const struct disagg_srt *srt, const struct disagg_srt_parallel *par);
 
@@ -265,8 +264,8 @@ void disagg_srt_pins(struct disagg_import *import, const struct disagg_srt *srt,
 /* etcd and so on, which workers wait for; then frontends and the benchmark. */
 int disagg_srt_add_services(struct disagg_import *import, const struct disagg_srt *srt);
 /* Names of the services that the workers start after. */
-int disagg_srt_worker_after(struct disagg_import *import, const struct disagg_srt *srt,
-	struct disagg_strs *ret);
+int disagg_srt_worker_after(
+	struct disagg_import *import, const struct disagg_srt *srt, struct disagg_strs *ret);
 bool disagg_srt_has_mooncake(const struct disagg_import *import);
 /* The readiness path of the frontend. */
 const char *disagg_srt_health_path(const struct disagg_srt *srt);

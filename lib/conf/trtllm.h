@@ -11,6 +11,7 @@ struct disagg_trtllm_reader {
 	struct disagg_arena *arena;
 	struct disagg_findings *found;
 	struct disagg_trtllm file;
+	struct disagg_map worker_env; /* of ctx and gen servers alike */
 };
 
 /* The `benchmark:` section; fills job->bench.  -1: no memory. */

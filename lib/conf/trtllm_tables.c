@@ -182,6 +182,10 @@ static const struct disagg_table precheck_table = {"cache_transceiver_precheck",
 static const struct disagg_row speculative_row[] = {
 	COUNT("num_nextn_predict_layers", SERVER(nextn_layers), 0, 1024, "draft length, older"),
 	COUNT("max_draft_len", SERVER(max_draft_len), 0, 1024, "draft length, newer"),
+	TREE("decoding_type", "MTP, Eagle, DSpark"),
+	TREE("speculative_model", "the draft model"),
+	TREE("eagle3_one_model", "engine"),
+	TREE("block_size", "engine"),
 	END,
 };
 static const struct disagg_table speculative_table = {"speculative_config", speculative_row};

@@ -10,8 +10,8 @@
  */
 
 /* The place of a role's key where the file has `roles:`, else the role's. */
-static const struct disagg_origin *role_key_at(const struct disagg_import *import,
-	const struct disagg_role *role, const char *key)
+static const struct disagg_origin *role_key_at(
+	const struct disagg_import *import, const struct disagg_role *role, const char *key)
 {
 	const struct disagg_node *roles = disagg_node_get(import->tree, "roles");
 	const struct disagg_node *node = disagg_node_get(disagg_node_get(roles, role->name), key);
@@ -23,8 +23,7 @@ static const struct disagg_origin *role_key_at(const struct disagg_import *impor
 
 static void check_secret(const struct disagg_import *import, const struct disagg_kv *kv)
 {
-	if (!disagg_value_is_secret(kv->key, kv->value) ||
-		disagg_text_is_placeholder(kv->value) ||
+	if (!disagg_value_is_secret(kv->key, kv->value) || disagg_text_is_placeholder(kv->value) ||
 		disagg_env_reference(import->arena, kv->value))
 		return;
 	disagg_findings_error(import->found, &kv->at,
@@ -92,24 +91,36 @@ static bool flag_is_secret(const char *flag)
 	return false;
 }
 
-static void rule_arg_secrets(struct disagg_import *import)
+static void check_flag_secret(const struct disagg_import *import, const char *flag,
+	const char *value, const struct disagg_origin *at)
 {
+	if (!value[0] || !flag_is_secret(flag) || disagg_text_is_placeholder(value) ||
+		disagg_env_reference(import->arena, value))
+		return;
+	disagg_findings_error(import->found, at,
+		"'%s' holds a literal secret, which would be readable in the job: write "
+		"'${env:NAME}' and export NAME where you submit",
+		flag);
+}
+
+static void rule_flag_secrets(struct disagg_import *import)
+{
+	const struct disagg_map *options = &import->job->bench.options;
+
 	for (unsigned r = 0; r < import->job->role_count; r++) {
 		const struct disagg_node *args = import->job->role[r].args;
 
 		for (uint32_t i = 0; args && args->kind == DISAGG_MAP && i < args->count; i++) {
 			const struct disagg_node *value = args->pair[i].value;
 
-			if (value->kind != DISAGG_SCALAR || !value->text[0] ||
-				disagg_node_is_null(value) || !flag_is_secret(args->pair[i].key) ||
-				disagg_env_reference(import->arena, value->text))
-				continue;
-			disagg_findings_error(import->found, &value->at,
-				"'%s' holds a literal secret, which would be readable in the job: "
-				"write '${env:NAME}' and export NAME where you submit",
-				args->pair[i].key);
+			if (value->kind == DISAGG_SCALAR && !disagg_node_is_null(value))
+				check_flag_secret(
+					import, args->pair[i].key, value->text, &value->at);
 		}
 	}
+	for (unsigned i = 0; i < options->count; i++)
+		check_flag_secret(
+			import, options->v[i].key, options->v[i].value, &options->v[i].at);
 }
 
 /* ---- roles ---- */
@@ -147,8 +158,8 @@ static void rule_roles(struct disagg_import *import)
 			DISAGG_MAX_GPUS);
 }
 
-static const struct disagg_origin *after_at(const struct disagg_import *import,
-	const struct disagg_role *role, unsigned index)
+static const struct disagg_origin *after_at(
+	const struct disagg_import *import, const struct disagg_role *role, unsigned index)
 {
 	const struct disagg_node *roles = disagg_node_get(import->tree, "roles");
 	const struct disagg_node *after =
@@ -170,8 +181,8 @@ static int role_index(const struct disagg_job *job, const char *name)
 	return -1;
 }
 
-static void unknown_after(const struct disagg_import *import, const struct disagg_role *role,
-	unsigned index)
+static void unknown_after(
+	const struct disagg_import *import, const struct disagg_role *role, unsigned index)
 {
 	const char *names[DISAGG_MAX_ROLES + 1] = {NULL};
 	const char *near;
@@ -267,7 +278,7 @@ static void rule_ports(struct disagg_import *import)
 
 /* The flags that multiply to the GPUs of a worker, by engine; data parallel
  * sizes are left out, as they may lie inside the tensor parallel one. */
-#define MAX_FACTORS 3
+#define MAX_FACTORS   3
 #define MAX_SPELLINGS 4
 
 static const struct {
@@ -281,8 +292,8 @@ static const struct {
 	{DISAGG_E_VLLM, {{"tensor-parallel-size", "tp"}, {"pipeline-parallel-size", "pp"}}},
 };
 
-static const struct disagg_node *factor_node(const struct disagg_role *role, size_t row,
-	unsigned factor)
+static const struct disagg_node *factor_node(
+	const struct disagg_role *role, size_t row, unsigned factor)
 {
 	const struct disagg_node *node = NULL;
 
@@ -330,8 +341,7 @@ static void rule_parallelism(struct disagg_import *import)
 			disagg_findings_error(import->found, at,
 				"role '%s': its parallelism takes %llu GPUs, but a worker has %u",
 				role->name, (unsigned long long)world, role->gpus);
-		else if (world && world < role->gpus && !role->dp &&
-			role->engine != DISAGG_E_VLLM)
+		else if (world && world < role->gpus && !role->dp && role->engine != DISAGG_E_VLLM)
 			disagg_findings_warn(import->found, at,
 				"role '%s': its parallelism takes %llu of a worker's %u GPUs",
 				role->name, (unsigned long long)world, role->gpus);
@@ -348,8 +358,8 @@ static void rule_router(struct disagg_import *import)
 	for (unsigned r = 0; r < job->role_count; r++) {
 		const struct disagg_role *router = &job->role[r];
 
-		for (unsigned w = 0; router->engine == DISAGG_E_SGLANG_ROUTER && w < job->role_count;
-			w++) {
+		for (unsigned w = 0;
+			router->engine == DISAGG_E_SGLANG_ROUTER && w < job->role_count; w++) {
 			enum disagg_engine engine = job->role[w].engine;
 
 			if (engine != DISAGG_E_TRTLLM && engine != DISAGG_E_VLLM)
@@ -414,7 +424,7 @@ int disagg_job_validate(struct disagg_import *import)
 		rule_roles,
 		rule_after,
 		rule_env,
-		rule_arg_secrets,
+		rule_flag_secrets,
 		rule_ports,
 		rule_parallelism,
 		rule_router,

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#define MAX_KEY 1000
+
 /*
  * Built from libyaml's events, not its documents, so that depth, aliases and
  * nodes are bounded before memory is spent on them.
@@ -126,19 +128,21 @@ static int fail_depth(struct reader *rd, struct disagg_origin at)
 		"nested deeper than %u levels", DISAGG_MAX_YAML_DEPTH);
 }
 
-/* Nodes of the tree, at most one more than `budget`, and its height. */
+/* Nodes of the tree with its keys, and its height; not much more than `budget`
+ * is looked at. */
 static unsigned measure(const struct disagg_node *node, unsigned budget, unsigned *ret_height)
 {
 	unsigned count = 1, height, tallest = 0;
 
 	for (uint32_t i = 0; node->kind != DISAGG_SCALAR && i < node->count; i++) {
-		const struct disagg_node *child =
-			node->kind == DISAGG_MAP ? node->pair[i].value : node->item[i];
+		bool is_map = node->kind == DISAGG_MAP;
 
+		count += is_map;
 		if (count > budget)
 			break;
 		height = 0;
-		count += measure(child, budget - count, &height);
+		count += measure(
+			is_map ? node->pair[i].value : node->item[i], budget - count, &height);
 		tallest = height > tallest ? height : tallest;
 	}
 	*ret_height = tallest + (node->kind != DISAGG_SCALAR);
@@ -315,6 +319,20 @@ static int read_seq(struct reader *rd, struct disagg_node *node)
 
 /* ---- maps ---- */
 
+/* A key must fit what libyaml takes for one in JSON (1,024 characters with
+ * quotes and escapes), since a configuration travels as that. */
+static bool is_long_key(const char *key)
+{
+	size_t len = 0;
+
+	for (; *key && len < MAX_KEY; key++)
+		len += (unsigned char)*key < 0x20 || (unsigned char)*key >= 0x7f || *key == '"' ||
+				       *key == '\\'
+			       ? 6
+			       : 1;
+	return len >= MAX_KEY;
+}
+
 static bool is_merge_key(const struct disagg_node *key)
 {
 	return !key->quoted && strcmp(key->text, disagg_yaml_merge_key) == 0;
@@ -327,6 +345,8 @@ static int pair_up(struct reader *rd, const struct disagg_node *key, struct disa
 		return fail(rd, key->at, "a key must be a single word or string");
 	if (!*key->text && !key->quoted)
 		return fail(rd, key->at, "a key is missing before ':'");
+	if (is_long_key(key->text))
+		return fail(rd, key->at, "a key is too long, expected at most 1000 characters");
 	*ret = (struct disagg_pair){.key = is_merge_key(key) ? disagg_yaml_merge_key : key->text,
 		.at = key->at,
 		.value = value};

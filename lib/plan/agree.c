@@ -25,7 +25,7 @@ static int read_range(const char *text, int64_t *ret)
 	if (!dash)
 		return number(text, strlen(text), ret);
 	if (number(text, (size_t)(dash - text), &low) < 0 ||
-	    number(dash + 1, strlen(dash + 1), &high) < 0 || low != high)
+		number(dash + 1, strlen(dash + 1), &high) < 0 || low != high)
 		return -1;
 	*ret = low;
 	return 0;

@@ -11,11 +11,18 @@ static place_rule *const rules[] = {
 };
 
 const char *const disagg_paths_nodes[] = {
-	"nodes", "resources.prefill_nodes", "resources.agg_nodes", "hardware.num_gen_servers", NULL,
+	"nodes",
+	"resources.prefill_nodes",
+	"resources.agg_nodes",
+	"hardware.num_gen_servers",
+	NULL,
 };
 
 const char *const disagg_paths_gpus_per_node[] = {
-	"gpus_per_node", "resources.gpus_per_node", "hardware.gpus_per_node", NULL,
+	"gpus_per_node",
+	"resources.gpus_per_node",
+	"hardware.gpus_per_node",
+	NULL,
 };
 
 /* Nodes that carry no workers: some before the worker nodes, some behind. */
@@ -47,8 +54,8 @@ static bool is_engine_kind(const struct disagg_role *role)
 	       role->kind == DISAGG_AGG;
 }
 
-static const struct disagg_origin *cite(const struct disagg_job *job,
-	const struct disagg_role *role, const char *const *path)
+static const struct disagg_origin *cite(
+	const struct disagg_job *job, const struct disagg_role *role, const char *const *path)
 {
 	const struct disagg_origin *at = NULL;
 
@@ -57,20 +64,20 @@ static const struct disagg_origin *cite(const struct disagg_job *job,
 	return at ? at : &role->at;
 }
 
-const struct disagg_origin *disagg_place_cite_gpus(const struct disagg_job *job,
-	const struct disagg_role *role)
+const struct disagg_origin *disagg_place_cite_gpus(
+	const struct disagg_job *job, const struct disagg_role *role)
 {
 	return cite(job, role, gpus_path);
 }
 
-const struct disagg_origin *disagg_place_cite_nodes(const struct disagg_job *job,
-	const struct disagg_role *role)
+const struct disagg_origin *disagg_place_cite_nodes(
+	const struct disagg_job *job, const struct disagg_role *role)
 {
 	return cite(job, role, nodes_path);
 }
 
-const struct disagg_origin *disagg_plan_origin(const struct disagg_job *job,
-	const char *const *path)
+const struct disagg_origin *disagg_plan_origin(
+	const struct disagg_job *job, const char *const *path)
 {
 	const struct disagg_origin *at = NULL;
 
@@ -133,8 +140,8 @@ static void add_process(struct disagg_placer *placer, uint32_t node, uint32_t gp
 	plan->gpus_used += gpu_count;
 }
 
-void disagg_place_share(struct disagg_placer *placer, uint32_t node, uint32_t gpu_first,
-	uint32_t gpu_count)
+void disagg_place_share(
+	struct disagg_placer *placer, uint32_t node, uint32_t gpu_first, uint32_t gpu_count)
 {
 	struct disagg_plan *plan = placer->plan;
 	const struct disagg_worker *worker = &plan->worker[plan->worker_count - 1];
@@ -160,6 +167,17 @@ void disagg_place_share(struct disagg_placer *placer, uint32_t node, uint32_t gp
 		placer->used = node + 1;
 }
 
+void disagg_place_run(struct disagg_placer *placer, uint32_t gpus)
+{
+	while (gpus > 0) {
+		uint32_t room = placer->plan->gpus_per_node - placer->gpu;
+		uint32_t take = gpus < room ? gpus : room;
+
+		disagg_place_share(placer, placer->node, placer->gpu, take);
+		gpus -= take;
+	}
+}
+
 /* ---- what can be said before any worker is placed ---- */
 
 static void check_dp(struct disagg_placer *placer, const struct disagg_role *role)
@@ -172,16 +190,18 @@ static void check_dp(struct disagg_placer *placer, const struct disagg_role *rol
 	if (replica > role->gpus || dp * replica != role->gpus)
 		disagg_findings_error(placer->found, &role->at,
 			"role '%s' has data parallelism %llu x tensor %u x pipeline %u, which is not "
-			"the %u GPUs of a worker", role->name, (unsigned long long)dp, tp, pp,
-			role->gpus);
+			"the %u GPUs of a worker",
+			role->name, (unsigned long long)dp, tp, pp, role->gpus);
 	else if (role->dp_layout == DISAGG_DP_PER_GPU && replica > 1)
 		disagg_findings_error(placer->found, &role->at,
 			"one process a GPU needs tensor and pipeline parallelism 1, but role '%s' "
-			"has %u x %u; use one process a node", role->name, tp, pp);
+			"has %u x %u; use one process a node",
+			role->name, tp, pp);
 	else if (role->gpus > gpn && (replica > gpn ? replica % gpn : gpn % replica))
 		disagg_findings_error(placer->found, &role->at,
 			"a data-parallel rank of role '%s' has %llu GPUs, which does not divide "
-			"evenly over nodes of %u", role->name, (unsigned long long)replica, gpn);
+			"evenly over nodes of %u",
+			role->name, (unsigned long long)replica, gpn);
 }
 
 static void check_role(struct disagg_placer *placer, const struct disagg_role *role)
@@ -192,10 +212,9 @@ static void check_role(struct disagg_placer *placer, const struct disagg_role *r
 		return;
 	/* elsewhere a worker without GPUs is a service, which the file means */
 	if (!disagg_role_has_gpus(role) && job->rule != DISAGG_RULE_NATIVE && is_engine_kind(role))
-		disagg_findings_error(placer->found,
-			disagg_place_cite_gpus(job, role),
-			"role '%s' has %u worker%s without GPUs: each needs at least 1",
-			role->name, role->workers, role->workers == 1 ? "" : "s");
+		disagg_findings_error(placer->found, disagg_place_cite_gpus(job, role),
+			"role '%s' has %u worker%s without GPUs: each needs at least 1", role->name,
+			role->workers, role->workers == 1 ? "" : "s");
 	if (disagg_role_has_gpus(role) && role->dp_layout != DISAGG_DP_NONE)
 		check_dp(placer, role);
 }

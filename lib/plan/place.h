@@ -31,8 +31,11 @@ int disagg_place_compact(struct disagg_placer *placer);
 void disagg_place_worker(struct disagg_placer *placer, uint32_t role, uint32_t index);
 
 /* GPUs of one node for the worker begun last; the cursor moves behind them. */
-void disagg_place_share(struct disagg_placer *placer, uint32_t node, uint32_t gpu_first,
-	uint32_t gpu_count);
+void disagg_place_share(
+	struct disagg_placer *placer, uint32_t node, uint32_t gpu_first, uint32_t gpu_count);
+
+/* As many GPUs for it from the cursor on, over as many nodes as that takes. */
+void disagg_place_run(struct disagg_placer *placer, uint32_t gpus);
 
 /* The cursor to GPU 0 of a node without workers. */
 void disagg_place_fresh(struct disagg_placer *placer);
@@ -42,15 +45,15 @@ void disagg_place_name_nodes(const struct disagg_job *job, struct disagg_plan *p
 int disagg_place_services(struct disagg_placer *placer);
 
 /* Where the file says how many GPUs a worker, and how many nodes a role has. */
-const struct disagg_origin *disagg_place_cite_gpus(const struct disagg_job *job,
-	const struct disagg_role *role);
-const struct disagg_origin *disagg_place_cite_nodes(const struct disagg_job *job,
-	const struct disagg_role *role);
+const struct disagg_origin *disagg_place_cite_gpus(
+	const struct disagg_job *job, const struct disagg_role *role);
+const struct disagg_origin *disagg_place_cite_nodes(
+	const struct disagg_job *job, const struct disagg_role *role);
 
 /* The first of the paths (NULL ends them) that the job has a value at, or NULL;
  * and the paths of two values by dialect. */
-const struct disagg_origin *disagg_plan_origin(const struct disagg_job *job,
-	const char *const *path);
+const struct disagg_origin *disagg_plan_origin(
+	const struct disagg_job *job, const char *const *path);
 extern const char *const disagg_paths_nodes[];
 extern const char *const disagg_paths_gpus_per_node[];
 

@@ -57,8 +57,8 @@ static struct site site_spread(const struct disagg_plan *plan, uint32_t index)
 	};
 }
 
-static struct site find_site(const struct disagg_placer *placer, const struct disagg_role *role,
-	uint32_t index)
+static struct site find_site(
+	const struct disagg_placer *placer, const struct disagg_role *role, uint32_t index)
 {
 	const struct disagg_plan *plan = placer->plan;
 	const struct disagg_worker *decode;
@@ -89,12 +89,13 @@ static struct site find_site(const struct disagg_placer *placer, const struct di
 
 static int check_site(const struct disagg_placer *placer, const struct disagg_role *role)
 {
-	bool by_decode = role->site == DISAGG_SITE_FIRST_DECODE ||
-			 role->site == DISAGG_SITE_LAST_DECODE;
+	bool by_decode =
+		role->site == DISAGG_SITE_FIRST_DECODE || role->site == DISAGG_SITE_LAST_DECODE;
 
 	if (by_decode && !decode_worker(placer, false)) {
 		disagg_findings_error(placer->found, &role->at,
-			"role '%s' is to run beside a decode worker, but there is none", role->name);
+			"role '%s' is to run beside a decode worker, but there is none",
+			role->name);
 		return -1;
 	}
 	if (role->site == DISAGG_SITE_NODE && role->site_node >= placer->plan->nodes) {

@@ -11,37 +11,34 @@ static int refuse_ragged(struct disagg_placer *placer, const struct disagg_role 
 	uint32_t gpn = placer->plan->gpus_per_node;
 	uint32_t nodes = role->gpus / gpn + 1;
 
-	disagg_findings_error(placer->found,
-		disagg_place_cite_gpus(placer->job, role),
+	disagg_findings_error(placer->found, disagg_place_cite_gpus(placer->job, role),
 		"a %s worker of %u GPUs does not fill whole nodes of %u: srtctl would claim %u; "
-		"expected a multiple of %u, or at most %u", role->name, role->gpus, gpn, nodes * gpn,
-		gpn, gpn);
+		"expected a multiple of %u, or at most %u",
+		role->name, role->gpus, gpn, nodes * gpn, gpn, gpn);
 	return -1;
 }
 
-static int refuse_shortage(struct disagg_placer *placer, const struct disagg_role *role,
-	uint32_t index, uint32_t need)
+static int refuse_shortage(
+	struct disagg_placer *placer, const struct disagg_role *role, uint32_t index, uint32_t need)
 {
 	uint32_t left = placer->node < placer->limit ? placer->limit - placer->node : 0;
 	bool pool = placer->job->pools && role->kind != DISAGG_AGG;
 	const char *whose = pool ? role->name : "worker";
 
-	disagg_findings_error(placer->found,
-		disagg_place_cite_nodes(placer->job, role),
+	disagg_findings_error(placer->found, disagg_place_cite_nodes(placer->job, role),
 		"%s worker %u needs %u node%s of %u GPUs, but %u of the %u %s nodes %s left",
 		role->name, index, need, need == 1 ? "" : "s", placer->plan->gpus_per_node, left,
 		placer->limit, whose, left == 1 ? "is" : "are");
 	return -1;
 }
 
-static int refuse_overlap(struct disagg_placer *placer, const struct disagg_role *role,
-	uint32_t index)
+static int refuse_overlap(
+	struct disagg_placer *placer, const struct disagg_role *role, uint32_t index)
 {
 	const struct disagg_plan *plan = placer->plan;
 	const struct disagg_worker *other = &plan->worker[plan->worker_count - 1];
 
-	disagg_findings_error(placer->found,
-		disagg_place_cite_gpus(placer->job, role),
+	disagg_findings_error(placer->found, disagg_place_cite_gpus(placer->job, role),
 		"%s worker %u takes whole nodes of %u GPUs, but on node %u, where it would begin, "
 		"%s worker %u has GPUs: they would overlap; give it nodes of its own",
 		role->name, index, plan->gpus_per_node, plan->worker_node_first + placer->node,

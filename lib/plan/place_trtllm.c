@@ -6,19 +6,6 @@
  * nodes of its own for each server, or one GPU cursor over all servers.
  * Either way a server gets exactly as many GPUs as its world has ranks.
  */
-static void place_server(struct disagg_placer *placer, const struct disagg_role *role)
-{
-	uint32_t gpn = placer->plan->gpus_per_node;
-	uint32_t left = role->gpus;
-
-	while (left > 0) {
-		uint32_t take = left < gpn - placer->gpu ? left : gpn - placer->gpu;
-
-		disagg_place_share(placer, placer->node, placer->gpu, take);
-		left -= take;
-	}
-}
-
 static int place_servers(struct disagg_placer *placer, bool nodes_of_its_own)
 {
 	const struct disagg_job *job = placer->job;
@@ -30,7 +17,7 @@ static int place_servers(struct disagg_placer *placer, bool nodes_of_its_own)
 			if (nodes_of_its_own)
 				disagg_place_fresh(placer);
 			disagg_place_worker(placer, i, k);
-			place_server(placer, &job->role[i]);
+			disagg_place_run(placer, job->role[i].gpus);
 		}
 	}
 	return 0;

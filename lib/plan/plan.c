@@ -16,8 +16,8 @@ static void name_role(const struct disagg_role *role, struct disagg_plan_role *r
 	memcpy(ret->pin, role->pin, sizeof(ret->pin));
 }
 
-static int name_roles(struct disagg_arena *arena, const struct disagg_job *job,
-	struct disagg_plan *plan)
+static int name_roles(
+	struct disagg_arena *arena, const struct disagg_job *job, struct disagg_plan *plan)
 {
 	plan->role = disagg_arena_array(arena, job->role_count + 1u, sizeof(*plan->role));
 	if (!plan->role)
@@ -47,7 +47,7 @@ int disagg_plan_make(struct disagg_arena *arena, const struct disagg_job *job,
 	plan->gpus_unmanaged = job->gpus_unmanaged;
 	plan->rehearse = job->rehearse;
 	if (disagg_plan_place(arena, job, plan, found) < 0 ||
-	    disagg_plan_ports(job, plan, found) < 0)
+		disagg_plan_ports(job, plan, found) < 0)
 		return -1;
 	*ret_plan = plan;
 	return 0;
@@ -62,8 +62,8 @@ int disagg_plan_role_index(const struct disagg_plan *plan, const char *name)
 }
 
 /* Workers are in order of role, then index. */
-const struct disagg_worker *disagg_plan_worker(const struct disagg_plan *plan, uint32_t role,
-	uint32_t index)
+const struct disagg_worker *disagg_plan_worker(
+	const struct disagg_plan *plan, uint32_t role, uint32_t index)
 {
 	uint32_t low = 0, high = plan->worker_count;
 
@@ -77,7 +77,7 @@ const struct disagg_worker *disagg_plan_worker(const struct disagg_plan *plan, u
 			high = mid;
 	}
 	if (low == plan->worker_count || plan->worker[low].role != role ||
-	    plan->worker[low].index != index)
+		plan->worker[low].index != index)
 		return NULL;
 	return &plan->worker[low];
 }

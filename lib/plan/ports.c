@@ -70,8 +70,8 @@ static int32_t take_shared(struct ports *ports, const struct disagg_worker *work
 }
 
 /* One process a node, of which the first serves. */
-static void number_plain(struct ports *ports, const struct disagg_worker *worker,
-	const struct disagg_role *role)
+static void number_plain(
+	struct ports *ports, const struct disagg_worker *worker, const struct disagg_role *role)
 {
 	struct disagg_process *process = &ports->plan->process[worker->first_process];
 	int32_t bootstrap = -1, dist = -1;
@@ -158,8 +158,8 @@ static void number_worker(struct ports *ports, const struct disagg_worker *worke
 		number_plain(ports, worker, role);
 }
 
-int disagg_plan_ports(const struct disagg_job *job, struct disagg_plan *plan,
-	struct disagg_findings *found)
+int disagg_plan_ports(
+	const struct disagg_job *job, struct disagg_plan *plan, struct disagg_findings *found)
 {
 	bool dense = job->rule == DISAGG_RULE_NATIVE && plan->gpus_per_node > DENSE_NODE;
 	struct ports ports = {

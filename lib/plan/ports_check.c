@@ -69,17 +69,18 @@ static void add_process(struct check *check, const struct disagg_process *proces
 	for (int kind = 0; kind < DISAGG_PORT_COUNT; kind++) {
 		bool pinned = role->pin[kind] > 0;
 		int32_t port = pinned ? role->pin[kind] : process->port[kind];
-		bool block = rank_gpus && (kind == DISAGG_PORT_NIXL || kind == DISAGG_PORT_KV_EVENTS);
+		bool block =
+			rank_gpus && (kind == DISAGG_PORT_NIXL || kind == DISAGG_PORT_KV_EVENTS);
 
 		if (port <= 0 || !listens(check, process, role, (enum disagg_port)kind))
 			continue;
 		if (rank_gpus && kind == DISAGG_PORT_NIXL)
 			port += (int32_t)process->rank;
 		add(check, (struct opened){
-			.owner = {role, worker->index, (enum disagg_port)kind, pinned},
-			.first = port,
-			.count = block ? process->gpu_count / rank_gpus : 1,
-		});
+				   .owner = {role, worker->index, (enum disagg_port)kind, pinned},
+				   .first = port,
+				   .count = block ? process->gpu_count / rank_gpus : 1,
+			   });
 	}
 }
 
@@ -90,11 +91,11 @@ static void add_services(struct check *check, uint32_t node)
 
 		if (service->port > 0)
 			add(check, (struct opened){
-				.owner = {&check->job->role[service->role], service->index,
-					DISAGG_PORT_COUNT, false},
-				.first = service->port,
-				.count = 1,
-			});
+					   .owner = {&check->job->role[service->role],
+						   service->index, DISAGG_PORT_COUNT, false},
+					   .first = service->port,
+					   .count = 1,
+				   });
 	}
 }
 
@@ -124,7 +125,8 @@ static void report(struct check *check, uint32_t node, int32_t port, const struc
 	check->conflicts++;
 	disagg_findings_error(check->found, &blame->role->at,
 		"port %d on node %u is wanted twice: as the %s port of '%s' %u%s and as the %s "
-		"port of '%s' %u%s", port, node, kind_name(one), one->role->name, one->index,
+		"port of '%s' %u%s",
+		port, node, kind_name(one), one->role->name, one->index,
 		one->pinned ? " (pinned by its flags)" : "", kind_name(other), other->role->name,
 		other->index, other->pinned ? " (pinned by its flags)" : "");
 }
@@ -220,16 +222,16 @@ static uint32_t most_opened(const struct disagg_plan *plan)
 	return DISAGG_MAX_GPUS_PER_NODE * DISAGG_PORT_COUNT + plan->service_count;
 }
 
-int disagg_ports_check(const struct disagg_job *job, const struct disagg_plan *plan,
-	struct disagg_findings *found)
+int disagg_ports_check(
+	const struct disagg_job *job, const struct disagg_plan *plan, struct disagg_findings *found)
 {
 	struct check check = {.job = job, .plan = plan, .found = found};
 	uint32_t process = 0;
 
-	check.service = disagg_arena_array(found->arena, plan->service_count + 1,
-		sizeof(*check.service));
-	check.service_start = disagg_arena_array(found->arena, plan->nodes + 1,
-		sizeof(*check.service_start));
+	check.service =
+		disagg_arena_array(found->arena, plan->service_count + 1, sizeof(*check.service));
+	check.service_start =
+		disagg_arena_array(found->arena, plan->nodes + 1, sizeof(*check.service_start));
 	check.list = disagg_arena_array(found->arena, most_opened(plan), sizeof(*check.list));
 	if (!check.service || !check.service_start || !check.list) {
 		disagg_findings_error(found, NULL, "checking the ports: out of memory");

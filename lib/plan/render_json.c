@@ -201,7 +201,7 @@ static void put_sizing(const struct disagg_sizing *sizing, struct disagg_strbuf 
 	}
 	for (unsigned i = 0; i < sizing->count; i++) {
 		const struct disagg_size *size = &sizing->v[i];
-		bool shown = !size->value;
+		bool shown = !disagg_size_is_asked(size);
 
 		for (unsigned k = 0; k < count; k++)
 			shown = shown || strcmp(size->option, always[k]) == 0;

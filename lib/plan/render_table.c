@@ -317,7 +317,7 @@ void disagg_render_sbatch(const struct disagg_sizing *sizing, struct disagg_strb
 	bool any = false;
 
 	for (unsigned i = 0; i < sizing->count; i++) {
-		if (!sizing->v[i].value)
+		if (!disagg_size_is_asked(&sizing->v[i]))
 			continue;
 		if (any)
 			disagg_strbuf_putc(out, ' ');
@@ -336,7 +336,7 @@ static void put_sizing(const struct disagg_sizing *sizing, struct disagg_strbuf 
 	for (unsigned i = 0; i < sizing->count; i++) {
 		struct disagg_strbuf word;
 
-		if (!sizing->v[i].value)
+		if (!disagg_size_is_asked(&sizing->v[i]))
 			continue;
 		disagg_strbuf_init(&word, 4096);
 		put_option(&word, &sizing->v[i]);

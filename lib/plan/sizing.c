@@ -42,7 +42,13 @@ static const struct {
 
 /* Keys of the cluster file that are named as the option. */
 static const char *const cluster_keys[] = {
-	"account", "partition", "qos", "reservation", "time", "constraint", NULL,
+	"account",
+	"partition",
+	"qos",
+	"reservation",
+	"time",
+	"constraint",
+	NULL,
 };
 
 static bool in_list(const char *const *list, const char *word)
@@ -76,12 +82,13 @@ static void add_number(struct sizer *sizer, const char *option, uint64_t value,
 	enum disagg_strength strength, struct disagg_origin at)
 {
 	add(sizer, (struct disagg_size){
-		.option = option,
-		.value = disagg_arena_printf(sizer->arena, "%llu", (unsigned long long)value),
-		.strength = strength,
-		.at = at,
-		.why = sizer->why,
-	});
+			   .option = option,
+			   .value = disagg_arena_printf(
+				   sizer->arena, "%llu", (unsigned long long)value),
+			   .strength = strength,
+			   .at = at,
+			   .why = sizer->why,
+		   });
 }
 
 /* ---- what follows from the plan ---- */
@@ -93,8 +100,7 @@ static void add_plan(struct sizer *sizer)
 
 	add_number(sizer, "nodes", plan->nodes, DISAGG_SIZE_PLAN, sizer->nodes_at);
 	/* with fewer, Slurm refuses every step that is wider on a node */
-	add_number(sizer, "ntasks-per-node", plan->gpus_per_node, DISAGG_SIZE_PLAN,
-		sizer->gpus_at);
+	add_number(sizer, "ntasks-per-node", plan->gpus_per_node, DISAGG_SIZE_PLAN, sizer->gpus_at);
 	add_number(sizer, "ntasks", all, DISAGG_SIZE_CHECK, sizer->nodes_at);
 	if (sizer->ask_gpus)
 		add_number(sizer, "gpus-per-node", plan->gpus_per_node, DISAGG_SIZE_PLAN,
@@ -105,13 +111,14 @@ static void add_plan(struct sizer *sizer)
 		add_number(sizer, "gpus-per-node", plan->gpus_per_node, DISAGG_SIZE_CHECK,
 			sizer->gpus_at);
 	add_number(sizer, "gpus", all, DISAGG_SIZE_CHECK, sizer->gpus_at);
-	add(sizer, (struct disagg_size){
-		.option = "gres",
-		.value = disagg_arena_printf(sizer->arena, "gpu:%u", plan->gpus_per_node),
-		.strength = DISAGG_SIZE_CHECK,
-		.at = sizer->gpus_at,
-		.why = sizer->why,
-	});
+	add(sizer,
+		(struct disagg_size){
+			.option = "gres",
+			.value = disagg_arena_printf(sizer->arena, "gpu:%u", plan->gpus_per_node),
+			.strength = DISAGG_SIZE_CHECK,
+			.at = sizer->gpus_at,
+			.why = sizer->why,
+		});
 }
 
 static void add_refused(struct sizer *sizer)
@@ -122,17 +129,17 @@ static void add_refused(struct sizer *sizer)
 		const char *advice = refused[i].advice;
 
 		if (advice && job->cpus_per_gpu)
-			advice = disagg_arena_printf(sizer->arena, "%s=%u", advice,
-				job->cpus_per_gpu);
+			advice = disagg_arena_printf(
+				sizer->arena, "%s=%u", advice, job->cpus_per_gpu);
 		else if (advice)
 			advice = disagg_arena_printf(sizer->arena, "%s=N", advice);
 		add(sizer, (struct disagg_size){
-			.option = refused[i].option,
-			.strength = DISAGG_SIZE_REFUSE,
-			.at = sizer->gpus_at,
-			.why = sizer->why,
-			.advice = advice,
-		});
+				   .option = refused[i].option,
+				   .strength = DISAGG_SIZE_REFUSE,
+				   .at = sizer->gpus_at,
+				   .why = sizer->why,
+				   .advice = advice,
+			   });
 	}
 }
 
@@ -164,7 +171,8 @@ static void take_srtctl_cpus(struct sizer *sizer, const struct disagg_directive 
 
 		disagg_findings_warn(sizer->found, &directive->at,
 			"'cpus-per-task: %s' would stop the job's steps; 'cpus-per-gpu: %llu' is "
-			"asked for in its place", directive->value, (unsigned long long)each);
+			"asked for in its place",
+			directive->value, (unsigned long long)each);
 		add_number(sizer, "cpus-per-gpu", each, DISAGG_SIZE_DEFAULT, directive->at);
 	}
 }
@@ -204,7 +212,13 @@ static bool take_settled(struct sizer *sizer, const struct disagg_directive *dir
 static bool dropped_in_rehearsal(const char *option)
 {
 	static const char *const options[] = {
-		"exclusive", "gres", "gpus", "gpus-per-node", "cpus-per-gpu", "mem-per-gpu", NULL,
+		"exclusive",
+		"gres",
+		"gpus",
+		"gpus-per-node",
+		"cpus-per-gpu",
+		"mem-per-gpu",
+		NULL,
 	};
 
 	return in_list(options, option);
@@ -223,7 +237,7 @@ static void take_value(struct sizer *sizer, const struct disagg_directive *direc
 
 	/* Slurm wants the word where a file has the bare flag */
 	if (strcmp(size.option, "exclusive") == 0 &&
-	    (!size.value[0] || strcmp(size.value, "true") == 0))
+		(!size.value[0] || strcmp(size.value, "true") == 0))
 		size.value = "exclusive";
 	if (ours)
 		*ours = size;
@@ -258,19 +272,19 @@ static void take_directives(struct sizer *sizer, bool from_cluster)
 static void add_word(struct sizer *sizer, const char *option, const char *value, const char *why)
 {
 	add(sizer, (struct disagg_size){
-		.option = option,
-		.value = value,
-		.strength = DISAGG_SIZE_DEFAULT,
-		.at = sizer->gpus_at,
-		.why = why,
-	});
+			   .option = option,
+			   .value = value,
+			   .strength = DISAGG_SIZE_DEFAULT,
+			   .at = sizer->gpus_at,
+			   .why = why,
+		   });
 }
 
 static void add_defaults(struct sizer *sizer)
 {
 	if (sizer->ask_segment)
-		add_number(sizer, "segment", sizer->plan->nodes, DISAGG_SIZE_DEFAULT,
-			sizer->nodes_at);
+		add_number(
+			sizer, "segment", sizer->plan->nodes, DISAGG_SIZE_DEFAULT, sizer->nodes_at);
 	if (sizer->plan->rehearse)
 		return;
 	if (sizer->whole_nodes) {
@@ -307,8 +321,8 @@ static const char *explain(struct sizer *sizer)
 	disagg_strbuf_printf(&text, " on nodes of %u GPU%s", plan->gpus_per_node,
 		plan->gpus_per_node == 1 ? "" : "s");
 	if (reserved)
-		disagg_strbuf_printf(&text, ", %u node%s reserved", reserved,
-			reserved == 1 ? "" : "s");
+		disagg_strbuf_printf(
+			&text, ", %u node%s reserved", reserved, reserved == 1 ? "" : "s");
 	why = disagg_arena_strdup(sizer->arena, text.text);
 	disagg_strbuf_release(&text);
 	return why;
@@ -325,7 +339,7 @@ static int read_cluster(struct sizer *sizer)
 
 	disagg_findings_init(&quiet, sizer->arena);
 	if (job->cluster &&
-	    disagg_cluster_read_carried(sizer->arena, job->cluster, &cluster, &quiet) < 0)
+		disagg_cluster_read_carried(sizer->arena, job->cluster, &cluster, &quiet) < 0)
 		return -1;
 	sizer->ask_gpus = !sizer->plan->rehearse && !job->gpus_unmanaged &&
 			  !(cluster && cluster->use_gpus_per_node == DISAGG_NO);
@@ -340,10 +354,10 @@ static int make_room(struct sizer *sizer)
 {
 	size_t count = sizer->job->directive_count;
 
-	sizer->sizing->v = disagg_arena_array(sizer->arena, count + OWN_SIZES,
-		sizeof(*sizer->sizing->v));
-	sizer->sizing->missing = disagg_arena_array(sizer->arena, count + 1,
-		sizeof(*sizer->sizing->missing));
+	sizer->sizing->v =
+		disagg_arena_array(sizer->arena, count + OWN_SIZES, sizeof(*sizer->sizing->v));
+	sizer->sizing->missing =
+		disagg_arena_array(sizer->arena, count + 1, sizeof(*sizer->sizing->missing));
 	sizer->why = explain(sizer);
 	return sizer->sizing->v && sizer->sizing->missing && sizer->why ? 0 : -1;
 }

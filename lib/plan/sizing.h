@@ -28,6 +28,13 @@ struct disagg_size_missing {
 	struct disagg_origin at;
 };
 
+/* Whether it is put to Slurm, and not only held against what the user says. */
+static inline bool disagg_size_is_asked(const struct disagg_size *size)
+{
+	return size->value &&
+	       (size->strength == DISAGG_SIZE_PLAN || size->strength == DISAGG_SIZE_DEFAULT);
+}
+
 struct disagg_sizing {
 	struct disagg_size *v;
 	unsigned count;
