@@ -115,7 +115,7 @@ int disagg_adapter_task(struct spank_handle *sp, struct disagg_task_facts *ret,
 {
 	int local = 0;
 	spank_err_t rc = spank_get_item(sp, S_TASK_ID, &local);
-	uint32_t global;
+	uint32_t global = 0;
 
 	if (rc != ESPANK_SUCCESS || local < 0)
 		return disagg_err_set(err, DISAGG_SYSTEM,

@@ -70,15 +70,40 @@ static void drop_option(enum disagg_option option, struct spank_handle *sp)
 	disagg_adapter_control_unset(sp, raw.name);
 }
 
+static bool is_task_variable(const char *entry)
+{
+	return strncmp(entry, "DISAGG_", strlen("DISAGG_")) == 0 &&
+	       strncmp(entry, "DISAGG_SET=", strlen("DISAGG_SET=")) != 0;
+}
+
+/* What the task around was told about itself. */
+static void drop_task_variables(void)
+{
+	char name[128];
+
+	for (char **entry = environ; *entry;) {
+		size_t len = strcspn(*entry, "=");
+
+		if (!is_task_variable(*entry) || len >= sizeof(name)) {
+			entry++;
+			continue;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)len, *entry);
+		unsetenv(name);
+		entry = environ;
+	}
+}
+
 void disagg_carry_nothing(const struct disagg_said *said, struct spank_handle *sp)
 {
+	static const char *const carried[] = {DISAGG_ENV_PLAN, DISAGG_ENV_CONFIG,
+		DISAGG_ENV_OFFSET, "SLURM_SPANK_DISAGG_RUN_DIR", "SLURM_SPANK_DISAGG_DIGEST"};
+
 	for (int i = 0; i < DISAGG_OPT_COUNT; i++) {
 		if (said->inherited[i] && !said->given[i])
 			drop_option((enum disagg_option)i, sp);
 	}
-	if (said->given[DISAGG_OPT_CONFIG])
-		return;
-	unsetenv(DISAGG_ENV_PLAN);
-	unsetenv(DISAGG_ENV_CONFIG);
-	unsetenv(DISAGG_ENV_OFFSET);
+	drop_task_variables();
+	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++)
+		unsetenv(carried[i]);
 }

@@ -41,13 +41,20 @@ static const char *keep(struct disagg_said *said, const char *text)
 
 static void take_sizer(struct disagg_said *said, const char *value)
 {
-	if (strcmp(value, "cli_filter") == 0)
-		said->sizer = DISAGG_BY_FILTER;
-	else if (strcmp(value, "plugin") == 0)
-		said->sizer = DISAGG_BY_PLUGIN;
-	else
-		disagg_err_set(&said->err, DISAGG_CONFIG,
-			"plugstack.conf: sizing='%s': expected plugin or cli_filter", value);
+	static const char *const names[] = {
+		[DISAGG_BY_PLUGIN] = "plugin",
+		[DISAGG_BY_FILTER] = "cli_filter",
+		[DISAGG_BY_USER] = "user",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			said->sizer = (enum disagg_sizer)i;
+			return;
+		}
+	}
+	disagg_err_set(&said->err, DISAGG_CONFIG,
+		"plugstack.conf: sizing='%s': expected plugin, cli_filter or user", value);
 }
 
 static void take_cluster_file(struct disagg_said *said, const char *value)

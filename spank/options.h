@@ -35,6 +35,7 @@ enum disagg_place {
 enum disagg_sizer {
 	DISAGG_BY_PLUGIN,
 	DISAGG_BY_FILTER, /* plugstack.conf: sizing=cli_filter */
+	DISAGG_BY_USER,	  /* sizing=user: the flags are typed */
 };
 
 struct disagg_said {

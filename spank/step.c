@@ -114,6 +114,18 @@ static void start_over(struct disagg_step *step)
 	disagg_findings_init(&step->found, &step->arena);
 }
 
+/* Totals of the whole job reach srun by SLURM_NTASKS_PER_NODE, SLURM_GPUS; a
+ * step on fewer nodes is refused for them. */
+static void forget_inherited(struct disagg_step *step)
+{
+	static const char *const options[] = {"ntasks-per-node", "gpus"};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (!disagg_hostopt_typed(&step->ask.host, options[i]))
+			disagg_hostopt_reset(&step->ask.host, options[i]);
+	}
+}
+
 void disagg_step_size(struct disagg_step *step, const struct disagg_said *said)
 {
 	const char *role = said->value[DISAGG_OPT_ROLE];
@@ -142,8 +154,7 @@ void disagg_step_size(struct disagg_step *step, const struct disagg_said *said)
 			layout.nodelist, layout.tasks);
 		return;
 	}
-	if (!disagg_hostopt_typed(&step->ask.host, "ntasks-per-node"))
-		disagg_hostopt_reset(&step->ask.host, "ntasks-per-node");
+	forget_inherited(step);
 	disagg_ask_put(&step->ask, &step->arena, &sizing, &step->found);
 }
 

@@ -113,7 +113,8 @@ static void start_over(struct disagg_submit *submit)
 
 void disagg_submit_size(struct disagg_submit *submit, const struct disagg_said *said, void *opt)
 {
-	disagg_ask_open(&submit->ask, opt, false);
+	if (said->sizer != DISAGG_BY_USER)
+		disagg_ask_open(&submit->ask, opt, false);
 	start_over(submit);
 	if (!said->value[DISAGG_OPT_CONFIG])
 		return;
@@ -163,9 +164,8 @@ static void advise_flags(struct disagg_submit *submit)
 	disagg_strbuf_init(&flags, 4096);
 	disagg_render_sbatch(&submit->ask.sizing, &flags);
 	disagg_findings_error(&submit->found, NULL,
-		"this release of Slurm does not let a plugin size the job; "
-		"submit without --disagg-config once cli_filter/disagg is set up, "
-		"or ask your administrator for it; the plan needs: %s",
+		"this release of Slurm does not let a plugin size the job: plugstack.conf needs "
+		"sizing=cli_filter with cli_filter/disagg, or sizing=user, and then type: %s",
 		flags.text);
 	disagg_strbuf_release(&flags);
 }
@@ -193,9 +193,6 @@ static void print_plan(const struct disagg_submit *submit)
 
 	disagg_strbuf_init(&text, 4u << 20);
 	disagg_render_table(submit->plan, &submit->ask.sizing, isatty(STDOUT_FILENO) == 1, &text);
-	disagg_strbuf_puts(&text, "\n");
-	disagg_render_sbatch(&submit->ask.sizing, &text);
-	disagg_strbuf_puts(&text, "\n");
 	disagg_message_print(text.text);
 	disagg_strbuf_release(&text);
 }

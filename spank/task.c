@@ -104,7 +104,6 @@ static int prepare(struct disagg_node_view *view, const struct disagg_said *said
 		read_hosts(view, sp) || read_offset(view, sp))
 		return -1;
 	view->submit_dir = read_env(view, sp, "SLURM_SUBMIT_DIR");
-	view->restart_count = read_env(view, sp, "SLURM_RESTART_COUNT");
 	return view->err.code ? -1 : check_fit(view);
 }
 
@@ -152,7 +151,6 @@ static int describe(struct disagg_node_view *view, struct reader *reader,
 		.global_id = facts->global_id,
 		.local_id = facts->local_id,
 		.hosts = &view->hosts,
-		.restart_count = view->restart_count,
 		.submit_dir = view->submit_dir,
 		.port_offset = view->port_offset,
 		.getenv = task_variable,
@@ -168,21 +166,17 @@ static int describe(struct disagg_node_view *view, struct reader *reader,
 		return -1;
 	task.visible_devices = disagg_adapter_getenv(reader->sp, reader->arena,
 		"CUDA_VISIBLE_DEVICES", err);
+	/* in a batch step this one is set only for the task, not before */
+	task.restart_count = disagg_adapter_getenv(reader->sp, reader->arena,
+		"SLURM_RESTART_COUNT", err);
+	/* not there yet in user_init of a batch step */
+	task.restart_count = disagg_adapter_getenv(reader->sp, reader->arena,
+		"SLURM_RESTART_COUNT", err);
 	task.job_id = disagg_arena_printf(reader->arena, "%" PRIu32, job.job_id);
 	if (!task.job_id)
 		return disagg_err_nomem(err);
 	*ret = task;
 	return 0;
-}
-
-/* A step inside this one is no worker of the role. */
-static void forget_role(struct spank_handle *sp)
-{
-	static const char *const prefix[] = {DISAGG_ENV_RAW, DISAGG_ENV_CARRIED};
-
-	for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
-		disagg_adapter_unsetenv(sp,
-			disagg_option_variable(DISAGG_OPT_ROLE, prefix[i]).name);
 }
 
 static int enter(struct disagg_node_view *view, struct spank_handle *sp,
@@ -198,8 +192,9 @@ static int enter(struct disagg_node_view *view, struct spank_handle *sp,
 	if (disagg_taskenv(view->plan, &task, &list, err) ||
 		disagg_adapter_apply(sp, &list, err))
 		return -1;
+	/* our layout is for this step, not for an srun that a task may call */
 	if (view->has_role)
-		forget_role(sp);
+		disagg_adapter_unsetenv(sp, "SLURM_DISTRIBUTION");
 	return 0;
 }
 

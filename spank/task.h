@@ -22,7 +22,7 @@ struct disagg_node_view {
 	char role[128];
 	bool has_role;
 	int index; /* -1: not given */
-	const char *submit_dir, *restart_count;
+	const char *submit_dir;
 	int port_offset;
 	struct disagg_err err; /* kept */
 };
