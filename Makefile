@@ -114,6 +114,7 @@ $(B)/man/%: docs/man/%.scd
 	$(SCDOC) <$< >$@
 
 include mk/check.mk
+include mk/fuzz.mk
 
 config:
 	@printf '%-12s %s\n' version '$(VERSION)' compiler '$(CC)' variant '$(V)' \

@@ -40,3 +40,8 @@ format-check:
 	clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
 
 .PHONY: check check-unit check-fast check-cluster check-corpus check-long lint format-check tests-built
+
+# the main job on a dev cluster; needs root (or sudo)
+demo: all
+	scripts/demo-run
+.PHONY: demo

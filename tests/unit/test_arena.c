@@ -39,7 +39,7 @@ static void test_pieces(void)
 		size_t size = piece_size(i);
 
 		apart = apart && (!size || (piece[i][0] == i % 251 + 1 &&
-			piece[i][size - 1] == i % 251 + 1));
+						   piece[i][size - 1] == i % 251 + 1));
 	}
 	ok(zero, "memory is zeroed");
 	ok(aligned, "memory is aligned");

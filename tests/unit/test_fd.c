@@ -46,7 +46,8 @@ static void test_read(struct disagg_arena *arena)
 	ok(len == 100000 && memcmp(bytes, large, len) == 0, "the whole of it");
 	free(large);
 	ok(!disagg_fd_read_file(arena, "/proc/self/status", 100000, &bytes, &len, &err) &&
-		len > 100, "a file that says it is empty");
+			len > 100,
+		"a file that says it is empty");
 	is_int(err.code, DISAGG_OK, "success leaves the error alone");
 }
 
@@ -72,7 +73,8 @@ static void test_bad(struct disagg_arena *arena)
 		struct disagg_err err = DISAGG_ERR_INIT;
 
 		ok(disagg_fd_read_file(arena, in_dir(bad[i].name), 10, &bytes, &len, &err) == -1 &&
-			len == 77 && !bytes, bad[i].name);
+				len == 77 && !bytes,
+			bad[i].name);
 		is_int(err.code, bad[i].code, "its code");
 		has_str(err.text, bad[i].want, bad[i].want);
 		has_str(err.text, in_dir(bad[i].name), "names the file");

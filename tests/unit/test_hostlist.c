@@ -9,8 +9,7 @@ static const struct {
 } good[] = {
 	{"n0", "n0"},
 	{"n0,n1,n0", "n0 n1 n0"},
-	{"n[0-3,07-08],m1,r[0-1]c[0-2]",
-		"n0 n1 n2 n3 n07 n08 m1 r0c0 r0c1 r0c2 r1c0 r1c1 r1c2"},
+	{"n[0-3,07-08],m1,r[0-1]c[0-2]", "n0 n1 n2 n3 n07 n08 m1 r0c0 r0c1 r0c2 r1c0 r1c1 r1c2"},
 	{"n[8-11]", "n8 n9 n10 n11"},
 	{"n[08-11]", "n08 n09 n10 n11"},
 	{"n[098-101]", "n098 n099 n100 n101"},
@@ -78,7 +77,8 @@ static void test_bad(struct disagg_arena *arena)
 		struct disagg_err err = DISAGG_ERR_INIT;
 
 		ok(disagg_hostlist_parse(arena, bad[i].text, &list, &err) == -1 &&
-			list.count == 77 && err.code == DISAGG_CONFIG, bad[i].text);
+				list.count == 77 && err.code == DISAGG_CONFIG,
+			bad[i].text);
 		has_str(err.text, bad[i].want, bad[i].want);
 	}
 }

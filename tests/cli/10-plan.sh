@@ -1,0 +1,322 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# disagg-plan and the disagg dispatcher: exit codes, texts, formats.
+set -u
+bin=$BUILD/bin
+dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-cli.XXXXXX") || exit 5
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 5
+unset DISAGG_SET DISAGG_CLUSTER DISAGG_CLUSTER_FILE
+export DISAGG_CLUSTER_FILE=
+count=0 failed=0
+
+report() { # GOOD NAME [WHY]
+	count=$((count + 1))
+	if [ "$1" = 1 ]; then
+		echo "ok $count - $2"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $count - $2"
+	printf '%s\n' "${3:-}" | sed 's/^/#   /'
+	echo "#   status $rc"
+	sed 's/^/#   stdout: /' out | head -n 8
+	sed 's/^/#   stderr: /' err | head -n 8
+}
+
+run() { # COMMAND...
+	"$@" >out 2>err </dev/null
+	rc=$?
+}
+
+status() { report "$([ "$rc" -eq "$1" ] && echo 1)" "$2" "expected status $1"; }
+has() { report "$(grep -qF -e "$2" "$1" && echo 1)" "$3" "expected in $1: $2"; }
+hasnt() { report "$(grep -qF -e "$2" "$1" || echo 1)" "$3" "not expected in $1: $2"; }
+line() { report "$(grep -qxF -e "$2" "$1" && echo 1)" "$3" "expected line in $1: $2"; }
+lines() { report "$([ "$(wc -l <"$1")" -eq "$2" ] && echo 1)" "$3" "expected $2 lines in $1"; }
+empty() { report "$([ ! -s "$1" ] && echo 1)" "$2" "expected nothing in $1"; }
+
+# refuses STATUS TEXT NAME COMMAND...: stdout stays empty
+refuses() {
+	local code=$1 text=$2 name=$3
+	shift 3
+	run "$@"
+	status "$code" "$name: status $code"
+	has err "$text" "$name: says why"
+	empty out "$name: nothing on stdout"
+}
+
+cat >plan.yaml <<'EOF'
+slurm: {partition: gpu, account: a, job_time: 10:00:00, job_name: small}
+benchmark: {mode: e2e, concurrency_list: '1 2', multi_round: 2}
+hardware: {gpus_per_node: 4, num_ctx_servers: 1, num_gen_servers: 1}
+environment: {model_path: /m, container_image: i.sqsh, worker_env_var: A=1}
+worker_config:
+  gen: {tensor_parallel_size: 6}
+  ctx: {tensor_parallel_size: 2}
+EOF
+cp plan.yaml other.yaml
+sed 's/mode: e2e/mode: e2f/; s/gpus_per_node: 4/gpus_per_node: 99/' plan.yaml >bad.yaml
+sed 's/partition: gpu/partition: <partition>/; s/job_name/job_nam/' plan.yaml >warn.yaml
+cat >variants.yaml <<'EOF'
+base:
+  name: r
+  model: {path: m, container: c, precision: fp8}
+  resources:
+    {gpu_type: h100, gpus_per_node: 4, prefill_nodes: 1, prefill_workers: 1,
+     decode_nodes: 1, decode_workers: 1}
+  frontend: {enable_multiple_frontends: false}
+  backend:
+    type: sglang
+    sglang_config:
+      prefill: {disaggregation-mode: prefill, tensor-parallel-size: 4}
+      decode: {disaggregation-mode: decode, tensor-parallel-size: 4}
+override_wide:
+  resources: {decode_nodes: 2, decode_workers: 2}
+zip_override_many:
+  resources: {decode_nodes: [3, 4], decode_workers: [3, 4]}
+EOF
+cat >cluster.yaml <<'EOF'
+default: one
+clusters:
+  one: {partition: first, env: {FROM: one}}
+  two: {partition: second, gpus: unmanaged}
+EOF
+
+# ---- usage ----
+refuses 2 "disagg-plan: expected at least one FILE" "no file" "$bin/disagg-plan"
+has err "try 'disagg-plan --help'" "a usage error says where to read on"
+refuses 2 "unknown option '--formt', did you mean '--format'?" "a slip in an option" \
+	"$bin/disagg-plan" --formt=json plan.yaml
+refuses 2 "unknown option '-z'" "an unknown letter" "$bin/disagg-plan" -z plan.yaml
+refuses 2 "option '--set' needs a value" "a missing value" "$bin/disagg-plan" plan.yaml --set
+refuses 2 "option '--check' takes no value" "a value too many" \
+	"$bin/disagg-plan" --check=yes plan.yaml
+refuses 2 "--format: 'jsn' is none of table, json, sbatch, env, svg; did you mean 'json'?" \
+	"an unknown format" "$bin/disagg-plan" --format=jsn plan.yaml
+refuses 2 "--format: 'commands' is none of" "a format of another tool" \
+	"$bin/disagg-plan" --format=commands plan.yaml
+refuses 2 "--set: expected PATH=VALUE, got 'x'" "a --set without =" \
+	"$bin/disagg-plan" --set x plan.yaml
+refuses 2 "'--explain' has no place beside" "two actions" \
+	"$bin/disagg-plan" --check --explain plan.yaml
+refuses 2 "--format goes with none of --check" "a format for --check" \
+	"$bin/disagg-plan" --check --format=json plan.yaml
+refuses 2 "--format=svg draws one configuration, not 2" "two drawings" \
+	"$bin/disagg-plan" --format=svg plan.yaml other.yaml
+
+# ---- help ----
+run "$bin/disagg-plan" --help
+status 0 "--help: status 0"
+empty err "--help: nothing on stderr"
+has out "usage: disagg-plan [OPTION]... FILE[:VARIANT]..." "--help: usage"
+for word in --format=FORMAT --check --explain --variants --set=PATH=VALUE --cluster-file=FILE \
+	--cluster=NAME --rehearse --help --version examples: environment: "exit status:"; do
+	has out "$word" "--help: $word"
+done
+run "$bin/disagg-plan" --version
+status 0 "--version: status 0"
+has out "disagg-plan $(cat "$SRC/VERSION")" "--version: the number"
+has out "features: native trtllm srtctl" "--version: what is built in"
+
+# ---- formats ----
+run "$bin/disagg-plan" plan.yaml
+status 0 "table: status 0"
+empty err "table: no warning"
+has out "3 nodes of 4 GPUs" "table: nodes"
+hasnt out "$(printf '\033')" "table: no colour in a pipe"
+report "$(awk 'length > 80 {bad = 1} END {print !bad}' out)" "table: at most 80 columns"
+run "$bin/disagg-plan" --format=json plan.yaml
+status 0 "json: status 0"
+lines out 1 "json: one line"
+has out '{"schema":"disagg.plan/1","name":"small","dialect":"trtllm","source":"plan.yaml"' \
+	"json: schema"
+has out '"gpus":{"total":12,"used":8,"idle":4}' "json: GPUs"
+has out '"warnings":[]}' "json: the last key"
+has out '"time":"10:00:00"' "json: an unquoted time is 10 hours"
+run "$bin/disagg-plan" --format=sbatch plan.yaml
+has out "--nodes=3" "sbatch: nodes"
+has out "--partition=gpu" "sbatch: partition"
+lines out 1 "sbatch: one line"
+run "$bin/disagg-plan" --format=env plan.yaml
+line out "DISAGG_SERVING_TYPE=GEN_0" "env: a gen server"
+line out "DISAGG_SERVING_TYPE=CTX_0" "env: a ctx server"
+line out "A=1" "env: the file's variables"
+run "$bin/disagg-plan" --format=svg plan.yaml
+has out "<svg " "svg: a drawing"
+run "$bin/disagg-plan" --check plan.yaml
+line out "plan.yaml: ok, 3 nodes, 8 GPUs (4 more stay idle)" "--check: one line"
+empty err "--check: no warning"
+run "$bin/disagg-plan" --explain plan.yaml
+status 0 "--explain: status 0"
+has out "hardware.gpus_per_node = 4" "--explain: a value"
+has out "plan.yaml:3" "--explain: its origin"
+
+# ---- many files ----
+run "$bin/disagg-plan" --format=json plan.yaml other.yaml
+lines out 2 "json of two files: two lines"
+run "$bin/disagg-plan" plan.yaml other.yaml
+line out "## plan.yaml" "table of two files: a heading"
+line out "## other.yaml" "table of two files: the other heading"
+run "$bin/disagg-plan" --format=sbatch plan.yaml other.yaml
+line out "# other.yaml" "sbatch of two files: a heading"
+run "$bin/disagg-plan" --check plan.yaml bad.yaml nowhere.yaml other.yaml
+status 3 "one bad file of several: status 3"
+lines out 2 "one bad file of several: the others are checked"
+has err "bad.yaml:2:19: benchmark.mode: expected one of e2e, gen_only, gen_only_no_context" \
+	"an error has file, line and column"
+has err "bad.yaml:3:27: hardware.gpus_per_node" "all errors of a file are shown"
+has err "nowhere.yaml" "a missing file is named"
+
+# ---- bad configurations ----
+refuses 3 "cannot open 'nowhere.yaml'" "a missing file" "$bin/disagg-plan" nowhere.yaml
+mkdir folder
+refuses 3 "folder" "a directory" "$bin/disagg-plan" folder
+mkfifo pipe
+refuses 3 "pipe" "a FIFO" timeout 10 "$bin/disagg-plan" pipe
+{
+	cat plan.yaml
+	head -c 2097152 /dev/zero | tr '\0' '#'
+} >large.yaml
+refuses 3 "large.yaml" "2 MiB of YAML" "$bin/disagg-plan" large.yaml
+printf 'a: [1\n' >syntax.yaml
+refuses 3 "syntax.yaml:2:1:" "a syntax error" "$bin/disagg-plan" syntax.yaml
+printf 'name: x\n' >unknown.yaml
+refuses 3 "not a known kind of configuration" "an unknown dialect" "$bin/disagg-plan" unknown.yaml
+{
+	sed '/^environment/d' plan.yaml
+	printf 'environment:\n  worker_env_var: "'
+	for i in $(seq 25); do printf '%dA=1 ' "$i"; done
+	printf '"\n'
+} >many.yaml
+refuses 3 "many.yaml:8:19: '20A' in environment.worker_env_var" "25 errors" \
+	"$bin/disagg-plan" many.yaml
+hasnt err "'21A'" "25 errors: 20 are shown"
+line err "many.yaml: 5 more errors" "25 errors: the rest is counted"
+
+# ---- warnings ----
+run "$bin/disagg-plan" --check warn.yaml
+status 0 "a warning is no failure"
+has err "warn.yaml:1:65: warning: slurm: unknown key 'job_nam', did you mean 'job_name'?" \
+	"a warning has its place"
+has err "warning: still to be filled in: partition is '<partition>'" \
+	"what a submission would be refused for is a warning"
+run "$bin/disagg-plan" --format=json warn.yaml
+has out '"warnings":[{"file":"warn.yaml","line":1,' "json has the warnings in it"
+empty err "and nothing is on stderr"
+
+# ---- variants ----
+run "$bin/disagg-plan" --variants variants.yaml
+status 0 "--variants: status 0"
+lines out 4 "--variants: one a line"
+report "$(grep -qE '^many_1 +zip_override_many\[1\]$' out && echo 1)" \
+	"--variants: suffix and selector"
+run "$bin/disagg-plan" --variants plan.yaml
+status 0 "--variants of a plain file: status 0"
+empty out "--variants of a plain file: none"
+line err "plan.yaml: no variants" "--variants of a plain file: says so"
+run "$bin/disagg-plan" --variants variants.yaml variants.yaml:wide
+line out "variants.yaml:many_0" "--variants of several: as they are typed"
+refuses 3 "the file holds 4 variants" "no variant" "$bin/disagg-plan" variants.yaml
+has err "base, wide, many_0, many_1" "no variant: all are listed"
+refuses 3 "many" "an unknown variant" "$bin/disagg-plan" variants.yaml:manny_1
+run "$bin/disagg-plan" --check 'variants.yaml:zip_override_many[1]' variants.yaml:many_1
+line out "variants.yaml:zip_override_many[1]: ok, 5 nodes, 20 GPUs" "a selector"
+line out "variants.yaml:many_1: ok, 5 nodes, 20 GPUs" "its suffix"
+run "$bin/disagg-plan" --check 'variants.yaml:many*'
+lines out 2 "a pattern over suffixes"
+run "$bin/disagg-plan" --check 'variants.yaml:zip_override_many[?]'
+lines out 2 "a pattern over selectors"
+run "$bin/disagg-plan" --check 'variants.yaml:*' 'plan.yaml:*'
+lines out 5 "'*' is all, and a plain file itself"
+refuses 3 "no variant matches 'x*'" "a pattern that fits none" "$bin/disagg-plan" 'variants.yaml:x*'
+
+# ---- overrides ----
+run "$bin/disagg-plan" --check --set hardware.num_gen_servers=2 plan.yaml
+line out "plan.yaml: ok, 5 nodes, 14 GPUs (6 more stay idle)" "--set"
+run env DISAGG_SET=hardware.num_gen_servers=3 "$bin/disagg-plan" --check plan.yaml
+line out "plan.yaml: ok, 7 nodes, 20 GPUs (8 more stay idle)" "DISAGG_SET"
+run env DISAGG_SET=hardware.num_gen_servers=3 "$bin/disagg-plan" --check \
+	--set hardware.num_gen_servers=2 plan.yaml
+line out "plan.yaml: ok, 5 nodes, 14 GPUs (6 more stay idle)" "--set beats DISAGG_SET"
+run "$bin/disagg-plan" --check --set hardware.compact_packing=true plan.yaml
+line out "plan.yaml: ok, 2 nodes, 8 GPUs" "compact packing shares nodes"
+refuses 3 "gpus_per_node" "a bad --set" "$bin/disagg-plan" --set hardware.gpus_per_node=x plan.yaml
+run "$bin/disagg-plan" --format=sbatch --rehearse plan.yaml
+status 0 "--rehearse: status 0"
+hasnt out "gpu:" "--rehearse: no GPUs are asked for"
+hasnt out "--gpus-per-node" "--rehearse: none a node"
+
+# ---- cluster file ----
+run "$bin/disagg-plan" --format=sbatch --cluster-file cluster.yaml warn.yaml
+has out "--partition=first" "a cluster file fills a placeholder"
+run env DISAGG_CLUSTER_FILE=cluster.yaml DISAGG_CLUSTER=two \
+	"$bin/disagg-plan" --format=sbatch warn.yaml
+has out "--partition=second" "DISAGG_CLUSTER picks a cluster"
+hasnt out "--gpus-per-node" "whose GPUs are unmanaged"
+run env DISAGG_CLUSTER_FILE=cluster.yaml DISAGG_CLUSTER=two \
+	"$bin/disagg-plan" --format=sbatch --cluster=one warn.yaml
+has out "--partition=first" "--cluster beats DISAGG_CLUSTER"
+run "$bin/disagg-plan" --format=env --cluster-file=cluster.yaml plan.yaml
+line out "FROM=one" "the cluster's environment reaches a task"
+refuses 3 "nocluster.yaml" "a cluster file that is not there" \
+	"$bin/disagg-plan" --cluster-file nocluster.yaml plan.yaml
+refuses 3 "three" "an unknown cluster" \
+	"$bin/disagg-plan" --cluster-file cluster.yaml --cluster=three plan.yaml
+run env -u DISAGG_CLUSTER_FILE "$bin/disagg-plan" --check plan.yaml
+status 0 "the default cluster file may be missing"
+
+# ---- output that cannot be written ----
+"$bin/disagg-plan" plan.yaml >/dev/full 2>err
+rc=$?
+: >out
+status 5 "a full disk: status 5"
+has err "cannot write to stdout: No space left on device" "a full disk: says why"
+
+# ---- disagg VERB ----
+run "$bin/disagg" plan --check plan.yaml
+status 0 "disagg plan: status 0"
+has out "plan.yaml: ok" "disagg plan: runs disagg-plan"
+run "$bin/disagg" plan --check bad.yaml
+status 3 "disagg plan: its status is passed on"
+run "$bin/disagg" help
+status 0 "disagg help: status 0"
+line out "  plan" "disagg help: lists what is installed"
+run "$bin/disagg" help plan
+has out "usage: disagg-plan" "disagg help plan"
+run "$bin/disagg" --version
+has out "disagg $(cat "$SRC/VERSION")" "disagg --version"
+refuses 2 "unknown verb 'plam', did you mean 'plan'?" "an unknown verb" "$bin/disagg" plam
+refuses 2 "unknown verb '../bin/disagg-plan'" "a path for a verb" "$bin/disagg" ../bin/disagg-plan
+refuses 2 "expected a VERB" "no verb" "$bin/disagg"
+refuses 2 "unknown option '--bogus'" "an option for a verb" "$bin/disagg" --bogus
+mkdir path
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho "mine $*"\nexit 7\n' >path/disagg-mine
+chmod +x path/disagg-mine
+run env PATH="$dir/path:$PATH" "$bin/disagg" mine a b
+status 7 "a verb in PATH: its status"
+line out "mine a b" "a verb in PATH: its arguments"
+run env PATH="$dir/path:$PATH" "$bin/disagg" help
+line out "  mine" "disagg help: verbs in PATH too"
+
+# ---- shell completion ----
+complete_line() { # WORD...: what the last word may become
+	bash -c '. "$0/scripts/completion/disagg.bash"; COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
+		PATH=$1:$PATH; COMP_WORDS=("${COMP_WORDS[@]:1}"); COMP_CWORD=$((COMP_CWORD - 1))
+		_disagg_"${COMP_WORDS[0]#disagg-}" && printf "%s\n" "${COMPREPLY[@]}"' \
+		"$SRC" "$bin" "$@" >out 2>err
+	rc=$?
+}
+complete_line disagg-plan --var
+line out "--variants" "completion: an option"
+complete_line disagg-plan --format = js
+line out "json" "completion: a format"
+complete_line disagg-plan variants.yaml : man
+line out "many_0" "completion: a variant"
+complete_line disagg-plan pl
+line out "plan.yaml" "completion: a file"
+
+echo "1..$count"
+[ "$failed" -eq 0 ]
