@@ -5,8 +5,8 @@
 #include <slurm/spank.h>
 #include <sys/types.h>
 
-int disagg_adapter_register(struct spank_handle *sp, disagg_option_callback *callback,
-	struct disagg_err *err)
+int disagg_adapter_register(
+	struct spank_handle *sp, disagg_option_callback *callback, struct disagg_err *err)
 {
 	for (int i = 0; i < DISAGG_OPT_COUNT; i++) {
 		const struct disagg_option_row *row = &disagg_option_rows[i];
@@ -57,8 +57,8 @@ const char *disagg_adapter_getenv(struct spank_handle *sp, struct disagg_arena *
 	return NULL;
 }
 
-int disagg_adapter_apply(struct spank_handle *sp, const struct disagg_envlist *list,
-	struct disagg_err *err)
+int disagg_adapter_apply(
+	struct spank_handle *sp, const struct disagg_envlist *list, struct disagg_err *err)
 {
 	for (unsigned i = 0; i < list->count; i++) {
 		const struct disagg_env *env = &list->entry[i];
@@ -71,8 +71,7 @@ int disagg_adapter_apply(struct spank_handle *sp, const struct disagg_envlist *l
 		rc = spank_setenv(sp, env->name, env->value, 1);
 		if (rc != ESPANK_SUCCESS)
 			return disagg_err_set(err, DISAGG_SYSTEM,
-				"cannot set the variable '%s': %s", env->name,
-				spank_strerror(rc));
+				"cannot set the variable '%s': %s", env->name, spank_strerror(rc));
 	}
 	return 0;
 }
@@ -95,8 +94,8 @@ static int get_u32(struct spank_handle *sp, spank_item_t item, const char *what,
 	return 0;
 }
 
-int disagg_adapter_job(struct spank_handle *sp, struct disagg_job_facts *ret,
-	struct disagg_err *err)
+int disagg_adapter_job(
+	struct spank_handle *sp, struct disagg_job_facts *ret, struct disagg_err *err)
 {
 	struct disagg_job_facts facts;
 
@@ -110,8 +109,8 @@ int disagg_adapter_job(struct spank_handle *sp, struct disagg_job_facts *ret,
 	return 0;
 }
 
-int disagg_adapter_task(struct spank_handle *sp, struct disagg_task_facts *ret,
-	struct disagg_err *err)
+int disagg_adapter_task(
+	struct spank_handle *sp, struct disagg_task_facts *ret, struct disagg_err *err)
 {
 	int local = 0;
 	spank_err_t rc = spank_get_item(sp, S_TASK_ID, &local);
@@ -119,16 +118,15 @@ int disagg_adapter_task(struct spank_handle *sp, struct disagg_task_facts *ret,
 
 	if (rc != ESPANK_SUCCESS || local < 0)
 		return disagg_err_set(err, DISAGG_SYSTEM,
-			"cannot learn the task's local number from Slurm: %s",
-			spank_strerror(rc));
+			"cannot learn the task's local number from Slurm: %s", spank_strerror(rc));
 	if (get_u32(sp, S_TASK_GLOBAL_ID, "task's number", &global, err))
 		return -1;
 	*ret = (struct disagg_task_facts){.local_id = (uint32_t)local, .global_id = global};
 	return 0;
 }
 
-int disagg_adapter_control_set(struct spank_handle *sp, const char *name, const char *value,
-	struct disagg_err *err)
+int disagg_adapter_control_set(
+	struct spank_handle *sp, const char *name, const char *value, struct disagg_err *err)
 {
 	spank_err_t rc = spank_job_control_setenv(sp, name, value, 1);
 

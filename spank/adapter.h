@@ -13,8 +13,8 @@ struct spank_handle;
 typedef int disagg_option_callback(int option, const char *value, int remote);
 
 /* Only from slurm_spank_init. */
-int disagg_adapter_register(struct spank_handle *sp, disagg_option_callback *callback,
-	struct disagg_err *err);
+int disagg_adapter_register(
+	struct spank_handle *sp, disagg_option_callback *callback, struct disagg_err *err);
 
 /* A variable of the job or the task, in the arena; NULL where there is none
  * (then err, which may be NULL, is left alone) or where it could not be read. */
@@ -22,8 +22,8 @@ const char *disagg_adapter_getenv(struct spank_handle *sp, struct disagg_arena *
 	const char *name, struct disagg_err *err);
 
 /* The list into the environment of the task. */
-int disagg_adapter_apply(struct spank_handle *sp, const struct disagg_envlist *list,
-	struct disagg_err *err);
+int disagg_adapter_apply(
+	struct spank_handle *sp, const struct disagg_envlist *list, struct disagg_err *err);
 void disagg_adapter_unsetenv(struct spank_handle *sp, const char *name);
 
 struct disagg_job_facts {
@@ -38,15 +38,15 @@ struct disagg_task_facts {
 	uint32_t global_id;
 };
 
-int disagg_adapter_job(struct spank_handle *sp, struct disagg_job_facts *ret,
-	struct disagg_err *err);
-int disagg_adapter_task(struct spank_handle *sp, struct disagg_task_facts *ret,
-	struct disagg_err *err);
+int disagg_adapter_job(
+	struct spank_handle *sp, struct disagg_job_facts *ret, struct disagg_err *err);
+int disagg_adapter_task(
+	struct spank_handle *sp, struct disagg_task_facts *ret, struct disagg_err *err);
 
 /* A variable for prolog and epilog.  Crashes its caller anywhere but in
  * slurm_spank_init_post_opt. */
-int disagg_adapter_control_set(struct spank_handle *sp, const char *name, const char *value,
-	struct disagg_err *err);
+int disagg_adapter_control_set(
+	struct spank_handle *sp, const char *name, const char *value, struct disagg_err *err);
 void disagg_adapter_control_unset(struct spank_handle *sp, const char *name);
 
 #endif

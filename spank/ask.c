@@ -72,34 +72,6 @@ static void put_one(struct disagg_ask *ask, struct disagg_arena *arena, unsigned
 		asked->owner = DISAGG_OURS;
 }
 
-/* Slurm ends the program where some of these meet ours, before we could say
- * why; a job that will be refused needs no size. */
-static bool is_hopeless(const struct disagg_ask *ask)
-{
-	for (unsigned i = 0; i < ask->sizing.count; i++) {
-		if (ask->sizing.v[i].strength == DISAGG_SIZE_REFUSE &&
-			is_given(ask, ask->sizing.v[i].option))
-			return true;
-	}
-	return false;
-}
-
-void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
-	const struct disagg_sizing *sizing, struct disagg_findings *found)
-{
-	struct disagg_err err = DISAGG_ERR_INIT;
-
-	ask->asked = disagg_arena_array(arena, sizing->count + 1, sizeof(*ask->asked));
-	if (!ask->asked) {
-		disagg_err_nomem(&err);
-		disagg_findings_take(found, &err);
-		return;
-	}
-	ask->sizing = *sizing;
-	for (unsigned i = 0; i < sizing->count && !is_hopeless(ask); i++)
-		put_one(ask, arena, i, found);
-}
-
 static void refuse(const struct disagg_ask *ask, const struct disagg_size *size,
 	const char *theirs, struct disagg_findings *found)
 {
@@ -116,6 +88,45 @@ static void refuse(const struct disagg_ask *ask, const struct disagg_size *size,
 			"--%s=%s%s contradicts the configuration, which gives %s: %s; "
 			"leave the option out or change the file",
 			size->option, theirs, where, size->value, size->why);
+}
+
+/* Slurm ends the program where some of these meet ours, and drops others with a
+ * warning, before we could say why; a job that will be refused needs no size. */
+static bool refuse_hopeless(const struct disagg_ask *ask, struct disagg_arena *arena,
+	struct disagg_findings *found)
+{
+	bool hopeless = false;
+
+	for (unsigned i = 0; i < ask->sizing.count; i++) {
+		const struct disagg_size *size = &ask->sizing.v[i];
+		const char *now;
+
+		if (size->strength != DISAGG_SIZE_REFUSE || !is_given(ask, size->option))
+			continue;
+		now = disagg_hostopt_get(&ask->host, arena, size->option);
+		refuse(ask, size, now ? now : "", found);
+		ask->asked[i].owner = DISAGG_USERS;
+		hopeless = true;
+	}
+	return hopeless;
+}
+
+void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
+	const struct disagg_sizing *sizing, struct disagg_findings *found)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	ask->asked = disagg_arena_array(arena, sizing->count + 1, sizeof(*ask->asked));
+	if (!ask->asked) {
+		disagg_err_nomem(&err);
+		disagg_findings_take(found, &err);
+		return;
+	}
+	ask->sizing = *sizing;
+	if (refuse_hopeless(ask, arena, found))
+		return;
+	for (unsigned i = 0; i < sizing->count; i++)
+		put_one(ask, arena, i, found);
 }
 
 /* Ours, and not typed since; in sbatch the environment may have come between. */
@@ -154,7 +165,9 @@ void disagg_ask_check(const struct disagg_ask *ask, struct disagg_arena *arena,
 		const char *now = disagg_hostopt_get(&ask->host, arena, size->option);
 		bool ours = ask->asked[i].owner == DISAGG_OURS;
 
-		if (!now)
+		/* one that put refused has been reported */
+		if (!now || (size->strength == DISAGG_SIZE_REFUSE &&
+			ask->asked[i].owner == DISAGG_USERS))
 			continue;
 		if (ours && !disagg_hostopt_typed(&ask->host, size->option))
 			check_ours(ask, i, now, found);

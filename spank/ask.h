@@ -36,8 +36,8 @@ void disagg_ask_close(struct disagg_ask *ask);
 void disagg_ask_drop(struct disagg_ask *ask, struct disagg_arena *arena);
 void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
 	const struct disagg_sizing *sizing, struct disagg_findings *found);
-void disagg_ask_check(const struct disagg_ask *ask, struct disagg_arena *arena,
-	struct disagg_findings *found);
+void disagg_ask_check(
+	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_findings *found);
 
 /* Values that the file leaves to be filled in and the user has not given. */
 void disagg_ask_missing(struct disagg_ask *ask, struct disagg_findings *found);

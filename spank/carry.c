@@ -70,10 +70,18 @@ static void drop_option(enum disagg_option option, struct spank_handle *sp)
 	disagg_adapter_control_unset(sp, raw.name);
 }
 
+/* Those that the user says, and the plan never sets, stay. */
 static bool is_task_variable(const char *entry)
 {
-	return strncmp(entry, "DISAGG_", strlen("DISAGG_")) == 0 &&
-	       strncmp(entry, "DISAGG_SET=", strlen("DISAGG_SET=")) != 0;
+	static const char *const kept[] = {"DISAGG_SET=", "DISAGG_CLUSTER=", "DISAGG_CLUSTER_FILE="};
+
+	if (strncmp(entry, "DISAGG_", strlen("DISAGG_")) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (strncmp(entry, kept[i], strlen(kept[i])) == 0)
+			return false;
+	}
+	return true;
 }
 
 /* What the task around was told about itself. */
@@ -96,8 +104,8 @@ static void drop_task_variables(void)
 
 void disagg_carry_nothing(const struct disagg_said *said, struct spank_handle *sp)
 {
-	static const char *const carried[] = {DISAGG_ENV_PLAN, DISAGG_ENV_CONFIG,
-		DISAGG_ENV_OFFSET, "SLURM_SPANK_DISAGG_RUN_DIR", "SLURM_SPANK_DISAGG_DIGEST"};
+	static const char *const carried[] = {DISAGG_ENV_PLAN, DISAGG_ENV_CONFIG, DISAGG_ENV_OFFSET,
+		"SLURM_SPANK_DISAGG_RUN_DIR", "SLURM_SPANK_DISAGG_DIGEST"};
 
 	for (int i = 0; i < DISAGG_OPT_COUNT; i++) {
 		if (said->inherited[i] && !said->given[i])

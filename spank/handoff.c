@@ -62,8 +62,8 @@ static void read_field(struct disagg_said *said, const char *field)
 		break;
 	default:
 		if (field[0] >= FIELD_OPTION && field[0] < FIELD_OPTION + DISAGG_OPT_COUNT)
-			disagg_said_take(said, (enum disagg_option)(field[0] - FIELD_OPTION),
-				field + 1);
+			disagg_said_take(
+				said, (enum disagg_option)(field[0] - FIELD_OPTION), field + 1);
 	}
 }
 

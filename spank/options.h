@@ -69,7 +69,7 @@ bool disagg_said_take(struct disagg_said *said, enum disagg_option option, const
 
 /* The variable in which Slurm hands an option on: prefix, then the plugin and
  * the option with `_` for `-`. */
-#define DISAGG_ENV_RAW	  "_SLURM_SPANK_OPTION_disagg_"
+#define DISAGG_ENV_RAW	   "_SLURM_SPANK_OPTION_disagg_"
 #define DISAGG_ENV_CARRIED "SLURM_SPANK_" DISAGG_ENV_RAW
 struct disagg_option_env {
 	char name[96];

@@ -56,8 +56,8 @@ static uint32_t worker_nodes(const struct disagg_plan *plan, const struct disagg
 	return nodes;
 }
 
-static int lay_out(struct disagg_arena *arena, const char *text, struct layout *ret,
-	struct disagg_err *err)
+static int lay_out(
+	struct disagg_arena *arena, const char *text, struct layout *ret, struct disagg_err *err)
 {
 	struct disagg_plan *plan;
 	struct disagg_hostlist hosts;
@@ -71,13 +71,13 @@ static int lay_out(struct disagg_arena *arena, const char *text, struct layout *
 		disagg_plan_pick(plan, role, index, &worker, &service, err))
 		return -1;
 	ret->nodes = worker ? worker_nodes(plan, worker) : 1;
-	return disagg_step_nodelist(arena, plan, worker, service, &hosts, &ret->nodelist,
-		&ret->tasks, err);
+	return disagg_step_nodelist(
+		arena, plan, worker, service, &hosts, &ret->nodelist, &ret->tasks, err);
 }
 
 /* -n, -N and -w are the plan's; tasks of a role share CPUs with other roles. */
-static int make_sizing(struct disagg_arena *arena, const struct layout *layout,
-	const char *role, struct disagg_sizing *ret)
+static int make_sizing(struct disagg_arena *arena, const struct layout *layout, const char *role,
+	struct disagg_sizing *ret)
 {
 	const char *tasks = disagg_arena_printf(arena, "%u", layout->tasks);
 	const char *nodes = disagg_arena_printf(arena, "%u", layout->nodes);
@@ -90,8 +90,8 @@ static int make_sizing(struct disagg_arena *arena, const struct layout *layout,
 		{"overcommit", "", DISAGG_SIZE_DEFAULT, {0}, why, NULL},
 		{"nodes", nodes, DISAGG_SIZE_CHECK, {0}, why, NULL},
 		{"ntasks-per-node", NULL, DISAGG_SIZE_REFUSE, {0}, why, NULL},
-		{"het-group", NULL, DISAGG_SIZE_REFUSE, {0},
-			"a heterogeneous job has no roles", NULL},
+		{"het-group", NULL, DISAGG_SIZE_REFUSE, {0}, "a heterogeneous job has no roles",
+			NULL},
 	};
 
 	if (!tasks || !nodes || !why)
@@ -172,7 +172,7 @@ static void note_ignored(const struct disagg_said *said)
 		if (!said->given[option])
 			continue;
 		if (inherited && (!disagg_option_rows[option].argument ||
-			strcmp(inherited, said->value[option]) == 0))
+					 strcmp(inherited, said->value[option]) == 0))
 			continue;
 		snprintf(text, sizeof(text),
 			"--%s has no effect inside a job: the plan was made when it was submitted",

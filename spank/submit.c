@@ -89,8 +89,7 @@ static void make_sizing(struct disagg_submit *submit, const struct disagg_said *
 {
 	struct disagg_sizing sizing = {0};
 
-	if (disagg_sizing_make(&submit->arena, submit->job, submit->plan, &sizing,
-		    &submit->found))
+	if (disagg_sizing_make(&submit->arena, submit->job, submit->plan, &sizing, &submit->found))
 		return;
 	if (said->direct && size_direct(submit, &sizing)) {
 		take_nomem(&submit->found);

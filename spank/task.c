@@ -20,8 +20,8 @@ void disagg_node_view_release(struct disagg_node_view *view)
 	*view = (struct disagg_node_view){0};
 }
 
-static const char *read_env(struct disagg_node_view *view, struct spank_handle *sp,
-	const char *name)
+static const char *read_env(
+	struct disagg_node_view *view, struct spank_handle *sp, const char *name)
 {
 	return disagg_adapter_getenv(sp, &view->arena, name, &view->err);
 }
@@ -72,8 +72,8 @@ static int read_role(struct disagg_node_view *view, const struct disagg_said *sa
 /* A plan alone says nothing: an environment may have been handed on to a job
  * without the option.  Under --export=NONE the option of a batch step is seen
  * only in its variable. */
-static bool is_concerned(struct disagg_node_view *view, const struct disagg_said *said,
-	struct spank_handle *sp)
+static bool is_concerned(
+	struct disagg_node_view *view, const struct disagg_said *said, struct spank_handle *sp)
 {
 	struct disagg_option_env carried =
 		disagg_option_variable(DISAGG_OPT_CONFIG, DISAGG_ENV_CARRIED);
@@ -82,8 +82,8 @@ static bool is_concerned(struct disagg_node_view *view, const struct disagg_said
 	       read_env(view, sp, carried.name) != NULL;
 }
 
-static int prepare(struct disagg_node_view *view, const struct disagg_said *said,
-	struct spank_handle *sp)
+static int prepare(
+	struct disagg_node_view *view, const struct disagg_said *said, struct spank_handle *sp)
 {
 	const char *wire;
 
@@ -97,7 +97,8 @@ static int prepare(struct disagg_node_view *view, const struct disagg_said *said
 	if (!wire && view->has_role)
 		return disagg_err_set(&view->err, DISAGG_CONFIG,
 			"--disagg-role=%s: the job's plan has not arrived: " DISAGG_ENV_PLAN
-			" is not set", said->value[DISAGG_OPT_ROLE]);
+			" is not set",
+			said->value[DISAGG_OPT_ROLE]);
 	if (!wire)
 		return 0;
 	if (disagg_wire_decode(&view->arena, wire, &view->plan, &view->err) ||
@@ -107,8 +108,8 @@ static int prepare(struct disagg_node_view *view, const struct disagg_said *said
 	return view->err.code ? -1 : check_fit(view);
 }
 
-void disagg_task_prepare(struct disagg_node_view *view, const struct disagg_said *said,
-	struct spank_handle *sp)
+void disagg_task_prepare(
+	struct disagg_node_view *view, const struct disagg_said *said, struct spank_handle *sp)
 {
 	disagg_node_view_release(view);
 	(void)prepare(view, said, sp);
@@ -164,14 +165,14 @@ static int describe(struct disagg_node_view *view, struct reader *reader,
 	name = disagg_adapter_getenv(reader->sp, reader->arena, "SLURMD_NODENAME", err);
 	if (node_position(view, name, &task.node, err))
 		return -1;
-	task.visible_devices = disagg_adapter_getenv(reader->sp, reader->arena,
-		"CUDA_VISIBLE_DEVICES", err);
+	task.visible_devices =
+		disagg_adapter_getenv(reader->sp, reader->arena, "CUDA_VISIBLE_DEVICES", err);
 	/* in a batch step this one is set only for the task, not before */
-	task.restart_count = disagg_adapter_getenv(reader->sp, reader->arena,
-		"SLURM_RESTART_COUNT", err);
+	task.restart_count =
+		disagg_adapter_getenv(reader->sp, reader->arena, "SLURM_RESTART_COUNT", err);
 	/* not there yet in user_init of a batch step */
-	task.restart_count = disagg_adapter_getenv(reader->sp, reader->arena,
-		"SLURM_RESTART_COUNT", err);
+	task.restart_count =
+		disagg_adapter_getenv(reader->sp, reader->arena, "SLURM_RESTART_COUNT", err);
 	task.job_id = disagg_arena_printf(reader->arena, "%" PRIu32, job.job_id);
 	if (!task.job_id)
 		return disagg_err_nomem(err);
@@ -189,8 +190,7 @@ static int enter(struct disagg_node_view *view, struct spank_handle *sp,
 	if (describe(view, &reader, facts, &task, err))
 		return -1;
 	disagg_envlist_init(&list, &view->arena);
-	if (disagg_taskenv(view->plan, &task, &list, err) ||
-		disagg_adapter_apply(sp, &list, err))
+	if (disagg_taskenv(view->plan, &task, &list, err) || disagg_adapter_apply(sp, &list, err))
 		return -1;
 	/* our layout is for this step, not for an srun that a task may call */
 	if (view->has_role)

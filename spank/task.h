@@ -30,8 +30,8 @@ struct disagg_node_view {
 void disagg_node_view_release(struct disagg_node_view *view);
 
 /* slurm_spank_user_init */
-void disagg_task_prepare(struct disagg_node_view *view, const struct disagg_said *said,
-	struct spank_handle *sp);
+void disagg_task_prepare(
+	struct disagg_node_view *view, const struct disagg_said *said, struct spank_handle *sp);
 
 /* slurm_spank_task_init: 0, or -1 when the error has been reported. */
 int disagg_task_enter(struct disagg_node_view *view, struct spank_handle *sp);

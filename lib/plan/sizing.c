@@ -362,11 +362,18 @@ static int make_room(struct sizer *sizer)
 	return sizer->sizing->v && sizer->sizing->missing && sizer->why ? 0 : -1;
 }
 
-static struct disagg_origin origin_or_file(const struct disagg_job *job, const char *const *path)
+/* The key that says it; where none does it follows from the roles. */
+static struct disagg_origin find_origin(const struct disagg_job *job, const char *const *path)
 {
 	const struct disagg_origin *at = disagg_plan_origin(job, path);
 
-	return at ? *at : (struct disagg_origin){.source = job->source};
+	if (at)
+		return *at;
+	for (unsigned i = 0; i < job->role_count; i++) {
+		if (job->role[i].gpus && job->role[i].at.line)
+			return job->role[i].at;
+	}
+	return (struct disagg_origin){.source = job->source};
 }
 
 int disagg_sizing_make(struct disagg_arena *arena, const struct disagg_job *job,
@@ -380,8 +387,8 @@ int disagg_sizing_make(struct disagg_arena *arena, const struct disagg_job *job,
 		.plan = plan,
 		.found = found,
 		.sizing = &sizing,
-		.nodes_at = origin_or_file(job, disagg_paths_nodes),
-		.gpus_at = origin_or_file(job, disagg_paths_gpus_per_node),
+		.nodes_at = find_origin(job, disagg_paths_nodes),
+		.gpus_at = find_origin(job, disagg_paths_gpus_per_node),
 	};
 
 	if (make_room(&sizer) < 0 || read_cluster(&sizer) < 0) {

@@ -20,8 +20,8 @@ struct step_of_script {
 struct submit_case {
 	const char *name;
 	struct step_of_script said[6];
-	const char *log;     /* NULL: accepted; else refused with this text */
-	const char *nodes;   /* at the end, where accepted */
+	const char *log;   /* NULL: accepted; else refused with this text */
+	const char *nodes; /* at the end, where accepted */
 };
 
 static int submit_play(const struct step_of_script *said)
@@ -53,10 +53,19 @@ static int submit_scenario(const void *argument)
 	return rc;
 }
 
-#define O(option, text) {'o', option, text}
-#define T(option, text) {'t', option, text}
-#define E(option, text) {'e', option, text}
-#define CONFIG		O("disagg-config", config)
+#define O(option, text)                                                                            \
+	{                                                                                          \
+		'o', option, text                                                                  \
+	}
+#define T(option, text)                                                                            \
+	{                                                                                          \
+		't', option, text                                                                  \
+	}
+#define E(option, text)                                                                            \
+	{                                                                                          \
+		'e', option, text                                                                  \
+	}
+#define CONFIG O("disagg-config", config)
 
 static const struct submit_case submit_cases[] = {
 	{"a configuration sizes the job", {CONFIG}, NULL, "3"},
@@ -92,8 +101,7 @@ static const struct submit_case submit_cases[] = {
 	{"a folder", {O("disagg-config", "/")}, "error: ", NULL},
 	{"a device", {O("disagg-config", "/dev/zero")}, "error: ", NULL},
 	{"a value set that has no key", {CONFIG, O("disagg-set", "nonsense")}, "nonsense", NULL},
-	{"a value set alone", {O("disagg-set", "a=b")}, "--disagg-set needs --disagg-config",
-		NULL},
+	{"a value set alone", {O("disagg-set", "a=b")}, "--disagg-set needs --disagg-config", NULL},
 	{"a rehearsal alone", {O("disagg-rehearse", NULL)},
 		"--disagg-rehearse needs --disagg-config", NULL},
 	{"a dry run alone", {O("disagg-dry-run", NULL)}, "--disagg-dry-run needs --disagg-config",

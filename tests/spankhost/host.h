@@ -38,11 +38,11 @@ struct host_vars {
 
 /* What a scenario leaves for the test to look at; survives the fork. */
 struct outcome {
-	int rc;		 /* of the scenario */
-	int hooks;	 /* or-ed codes of the hooks that must return 0 */
-	int signal;	 /* that ended it */
-	int exited;	 /* exit() was called with this + 1 */
-	unsigned calls;	 /* spank_* calls made */
+	int rc;		/* of the scenario */
+	int hooks;	/* or-ed codes of the hooks that must return 0 */
+	int signal;	/* that ended it */
+	int exited;	/* exit() was called with this + 1 */
+	unsigned calls; /* spank_* calls made */
 	char log[HOST_TEXT];
 	char out[HOST_TEXT]; /* NAME=VALUE lines that the scenario wants seen */
 };
@@ -94,7 +94,8 @@ static void vars_set(struct host_vars *vars, const char *name, const char *value
 
 /* ---- the log ---- */
 
-static void host_say(const char *prefix, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void host_say(
+	const char *prefix, const char *fmt, va_list args)
 {
 	char *log = host.outcome->log;
 	size_t used = strlen(log);
@@ -183,8 +184,7 @@ spank_err_t spank_unsetenv(spank_t sp, const char *name)
 	return ESPANK_SUCCESS;
 }
 
-spank_err_t spank_job_control_setenv(spank_t sp, const char *name, const char *value,
-	int overwrite)
+spank_err_t spank_job_control_setenv(spank_t sp, const char *name, const char *value, int overwrite)
 {
 	(void)sp;
 	(void)overwrite;
@@ -248,19 +248,41 @@ struct slot {
 	bool set, by_env;
 };
 
-#define SLOT(option, number) {.name = option, .val = number}
+#define SLOT(option, number)                                                                       \
+	{                                                                                          \
+		.name = option, .val = number                                                      \
+	}
 struct host_opt {
 	struct slot slot[40];
 } opt = {{
-	SLOT("nodes", 'N'), SLOT("ntasks", 'n'), SLOT("ntasks-per-node", 1001),
-	SLOT("gpus-per-node", 1002), SLOT("gpus", 'G'), SLOT("gres", 1003),
-	SLOT("cpus-per-task", 'c'), SLOT("cpus-per-gpu", 1004), SLOT("mem", 1005),
-	SLOT("exclusive", 1006), SLOT("distribution", 'm'), SLOT("nodelist", 'w'),
-	SLOT("overcommit", 'O'), SLOT("partition", 'p'), SLOT("account", 'A'), SLOT("qos", 'q'),
-	SLOT("reservation", 1007), SLOT("time", 't'), SLOT("job-name", 'J'),
-	SLOT("constraint", 'C'), SLOT("exclude", 'x'), SLOT("dependency", 'd'),
-	SLOT("segment", 1008), SLOT("het-group", 1009), SLOT("ntasks-per-gpu", 1010),
-	SLOT("gpus-per-task", 1011), SLOT("gpus-per-socket", 1012), SLOT("mem-per-gpu", 1013),
+	SLOT("nodes", 'N'),
+	SLOT("ntasks", 'n'),
+	SLOT("ntasks-per-node", 1001),
+	SLOT("gpus-per-node", 1002),
+	SLOT("gpus", 'G'),
+	SLOT("gres", 1003),
+	SLOT("cpus-per-task", 'c'),
+	SLOT("cpus-per-gpu", 1004),
+	SLOT("mem", 1005),
+	SLOT("exclusive", 1006),
+	SLOT("distribution", 'm'),
+	SLOT("nodelist", 'w'),
+	SLOT("overcommit", 'O'),
+	SLOT("partition", 'p'),
+	SLOT("account", 'A'),
+	SLOT("qos", 'q'),
+	SLOT("reservation", 1007),
+	SLOT("time", 't'),
+	SLOT("job-name", 'J'),
+	SLOT("constraint", 'C'),
+	SLOT("exclude", 'x'),
+	SLOT("dependency", 'd'),
+	SLOT("segment", 1008),
+	SLOT("het-group", 1009),
+	SLOT("ntasks-per-gpu", 1010),
+	SLOT("gpus-per-task", 1011),
+	SLOT("gpus-per-socket", 1012),
+	SLOT("mem-per-gpu", 1013),
 }};
 static const char *host_refuses; /* an option whose values the program rejects */
 
@@ -268,8 +290,7 @@ char *slurm_option_get(struct host_opt *all, const char *name);
 bool slurm_option_reset(struct host_opt *all, const char *name);
 bool slurm_option_isset(struct host_opt *all, const char *name);
 bool slurm_option_set_by_env(struct host_opt *all, int val);
-int slurm_process_option(struct host_opt *all, int val, const char *value, bool by_env,
-	bool early);
+int slurm_process_option(struct host_opt *all, int val, const char *value, bool by_env, bool early);
 struct option *slurm_option_table_create(struct host_opt *all, char **letters);
 void slurm_option_table_destroy(struct option *table);
 void slurm_xfree(void **memory);
@@ -315,8 +336,7 @@ bool slurm_option_set_by_env(struct host_opt *all, int val)
 	return slot && slot->by_env;
 }
 
-int slurm_process_option(struct host_opt *all, int val, const char *value, bool by_env,
-	bool early)
+int slurm_process_option(struct host_opt *all, int val, const char *value, bool by_env, bool early)
 {
 	struct slot *slot = slot_find(all, NULL, val);
 
@@ -398,8 +418,8 @@ static inline int say(const char *name, const char *value)
 {
 	for (unsigned i = 0; i < host.option_count; i++) {
 		if (strcmp(host.option_name[i], name) == 0)
-			return host.option[i].cb(host.option[i].val, value,
-				host.context == S_CTX_REMOTE);
+			return host.option[i].cb(
+				host.option[i].val, value, host.context == S_CTX_REMOTE);
 	}
 	return 0;
 }
@@ -421,8 +441,8 @@ static inline void show(const char *name, const char *value)
 }
 
 /* A process of its own for each scenario, as in Slurm. */
-static inline struct outcome *play(enum spank_context context, int (*scenario)(const void *),
-	const void *argument)
+static inline struct outcome *play(
+	enum spank_context context, int (*scenario)(const void *), const void *argument)
 {
 	static struct outcome *outcome;
 	int status;

@@ -101,8 +101,7 @@ static const struct inside_case inside_cases[] = {
 	{"a value has no effect", O("disagg-set", "a=b"), carried_plan, NULL, 0,
 		"--disagg-set has no effect inside a job"},
 	{"a dry run", O("disagg-dry-run", NULL), carried_plan, NULL, -1, "has no place inside"},
-	{"a role without a plan", O("disagg-role", "decode:0"), NULL, NULL, -1,
-		"carries no plan"},
+	{"a role without a plan", O("disagg-role", "decode:0"), NULL, NULL, -1, "carries no plan"},
 	{"a role with a plan that is none", O("disagg-role", "decode:0"), "x", NULL, -1,
 		"--disagg-role=decode:0: "},
 	{"a role in a heterogeneous job", O("disagg-role", "decode:0"), carried_plan, "2", -1,
@@ -146,7 +145,7 @@ struct node_case {
 	const char *role; /* NULL: none */
 	const char *node;
 	uint32_t local, tasks, global, step;
-	const char *drop; /* a variable that is missing */
+	const char *drop;     /* a variable that is missing */
 	const char *set, *to; /* one that is different */
 	const char *log;      /* NULL: task_init returns 0 */
 	const char *worker;   /* DISAGG_WORKER then; NULL: unset */
@@ -156,13 +155,13 @@ struct node_case {
 #define BATCH UINT32_C(0xfffffffb)
 static const struct node_case node_cases[] = {
 	{"a worker", "decode:1", "n2", 0, 1, 0, 1, NULL, NULL, NULL, NULL, "decode_1", "0,1,2,3"},
-	{"second on its node", "prefill:1", "n0", 0, 1, 0, 2, NULL, NULL, NULL, NULL,
-		"prefill_1", "2,3"},
+	{"second on its node", "prefill:1", "n0", 0, 1, 0, 2, NULL, NULL, NULL, NULL, "prefill_1",
+		"2,3"},
 	{"devices by position", "prefill:1", "n0", 0, 1, 0, 2, NULL, "CUDA_VISIBLE_DEVICES",
 		"4,5,6,7", NULL, "prefill_1", "6,7"},
 	{"a service", "router", "n0", 0, 1, 0, 3, NULL, NULL, NULL, NULL, "router_0", "0,1,2,3"},
-	{"the whole job as one step", NULL, "n0", 1, 4, 1, 4, NULL, NULL, NULL, NULL,
-		"prefill_1", "2,3"},
+	{"the whole job as one step", NULL, "n0", 1, 4, 1, 4, NULL, NULL, NULL, NULL, "prefill_1",
+		"2,3"},
 	{"a task to spare", NULL, "n0", 3, 4, 3, 4, NULL, NULL, NULL, NULL, NULL, "0,1,2,3"},
 	{"the batch script", NULL, "n0", 0, 1, 0, BATCH, NULL, NULL, NULL, NULL, NULL, "0,1,2,3"},
 	{"a job that was requeued", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_RESTART_COUNT", "2",
@@ -176,15 +175,14 @@ static const struct node_case node_cases[] = {
 		"disagg: ", NULL, NULL},
 	{"a plan of another version", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_DISAGG_PLAN",
 		"DISAGG_PLAN=9;0;00000000;", "disagg: ", NULL, NULL},
-	{"an empty plan", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_DISAGG_PLAN", "", "disagg: ",
-		NULL, NULL},
+	{"an empty plan", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_DISAGG_PLAN", "",
+		"disagg: ", NULL, NULL},
 	{"no node list", "decode:1", "n2", 0, 1, 0, 1, "SLURM_JOB_NODELIST", NULL, NULL,
 		"SLURM_JOB_NODELIST is not set", NULL, NULL},
 	{"a node list that is none", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_JOB_NODELIST",
 		"n[0-", "n[0-", NULL, NULL},
-	{"a node list of another length", "decode:1", "n2", 0, 1, 0, 1, NULL,
-		"SLURM_JOB_NODELIST", "n[0-3]", "the job's plan is for 3 nodes, but the job has 4",
-		NULL, NULL},
+	{"a node list of another length", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_JOB_NODELIST",
+		"n[0-3]", "the job's plan is for 3 nodes, but the job has 4", NULL, NULL},
 	{"a node that is not in the job", "decode:1", "m9", 0, 1, 0, 1, NULL, NULL, NULL,
 		"'m9', is not in SLURM_JOB_NODELIST", NULL, NULL},
 	{"no node name", "decode:1", NULL, 0, 1, 0, 1, "SLURMD_NODENAME", NULL, NULL,
@@ -319,8 +317,8 @@ static int forked_tasks(const void *argument)
 
 static void test_forked(void)
 {
-	static const struct node_case good = {"four tasks", NULL, "n0", 0, 4, 0, 1, NULL, NULL,
-		NULL, NULL, NULL, NULL};
+	static const struct node_case good = {
+		"four tasks", NULL, "n0", 0, 4, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL};
 	static const struct node_case bad = {"four tasks, no plan", "decode:1", "n0", 0, 4, 0, 1,
 		"SLURM_DISAGG_PLAN", NULL, NULL, NULL, NULL, NULL};
 	struct outcome *got = play(S_CTX_REMOTE, forked_tasks, &good);
