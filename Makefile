@@ -34,7 +34,8 @@ all_cflags    := -std=c11 -fPIC -fvisibility=hidden $(warn) $(opt_$(V)) $(CFLAGS
 all_cppflags  := $(base_cppflags) $(CPPFLAGS)
 all_ldflags   := $(ld_$(V)) $(LDFLAGS)
 
-core_src   := $(sort $(wildcard lib/base/*.c lib/conf/*.c lib/plan/*.c))
+core_src   := $(sort $(wildcard lib/base/*.c lib/conf/*.c lib/plan/*.c lib/engine/*.c))
+lib_host_src := $(sort $(wildcard lib/host/*.c))
 spank_src  := $(sort $(wildcard spank/*.c))
 helper_lib := $(wildcard helpers/helper.c)
 helper_src := $(filter-out $(helper_lib),$(sort $(wildcard helpers/*.c)))
@@ -46,7 +47,9 @@ bench_src  := $(sort $(wildcard tests/bench/*.c))
 
 obj = $(patsubst %.c,$(B)/o/%.o,$(1))
 core_obj := $(call obj,$(core_src))
-helpers  := $(patsubst helpers/%.c,$(B)/bin/disagg-%,$(filter-out helpers/disagg.c,$(helper_src)))
+helper_part := $(wildcard helpers/*-*.c)
+helpers  := $(patsubst helpers/%.c,$(B)/bin/disagg-%, \
+	$(filter-out helpers/disagg.c $(helper_part),$(helper_src)))
 dispatch := $(if $(wildcard helpers/disagg.c),$(B)/bin/disagg)
 units    := $(patsubst tests/unit/%.c,$(B)/t/%,$(unit_src))
 corpus_bin := $(patsubst tests/corpus/%.c,$(B)/t/%,$(corpus_src))
@@ -74,9 +77,16 @@ $(B)/o/%.o: %.c $(flags_file)
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
 
-$(B)/bin/disagg-%: $(B)/o/helpers/%.o $(call obj,$(helper_lib)) $(B)/libcore.a
+$(B)/libhost.a: $(call obj,$(lib_host_src))
+	rm -f $@ && ar rcs $@ $^
+
+# helpers/NAME-*.c are parts of helpers/NAME.c
+.SECONDEXPANSION:
+$(B)/bin/disagg-%: $(B)/o/helpers/%.o $$(call obj,$$(wildcard helpers/%-*.c)) \
+		$(call obj,$(helper_lib)) $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(LDLIBS) -lm
+	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) \
+		$(LDLIBS) -lm
 
 $(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libcore.a
 	@mkdir -p $(@D)
@@ -92,9 +102,9 @@ $(B)/lib/slurm/cli_filter_disagg.so: $(call obj,$(filter_src) $(filter-out spank
 	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=cli_filter/filter.map -o $@ \
 		$(filter %.o %.a,$^) $(YAML_LIBS) -ldl -lm
 
-$(B)/t/%: $(B)/o/tests/unit/%.o $(B)/libcore.a
+$(B)/t/%: $(B)/o/tests/unit/%.o $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) -lm
+	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) -lm
 
 $(B)/t/%: $(B)/o/tests/corpus/%.o $(B)/libcore.a
 	@mkdir -p $(@D)

@@ -45,3 +45,10 @@ format-check:
 demo: all
 	scripts/demo-run
 .PHONY: demo
+
+# medians and ratios of interleaved runs; asserts nothing
+bench: all $(bench_bin)
+	$(test_env) tests/bench/plan.sh
+	@for bin in $(bench_bin); do $$bin || exit 1; done
+	$(test_env) tests/bench/submit.sh
+.PHONY: bench
