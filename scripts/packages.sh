@@ -10,7 +10,8 @@ build='gcc make libc6-dev pkg-config libslurm-dev libyaml-dev libjson-c-dev libh
 	libcurl4-openssl-dev libarchive-dev'
 cluster='slurm-wlm slurmd slurmctld slurm-client slurm-wlm-basic-plugins munge iproute2 util-linux
 	procps'
-test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap'
+test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap
+	scdoc groff-base'
 wanted="$build $cluster $test_tools"
 
 missing() {
