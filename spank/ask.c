@@ -17,8 +17,8 @@ void disagg_ask_close(struct disagg_ask *ask)
 
 static bool is_given(const struct disagg_ask *ask, const char *option)
 {
-	return ask->typed_only ? disagg_hostopt_typed(&ask->host, option) :
-				 disagg_hostopt_isset(&ask->host, option);
+	return ask->typed_only ? disagg_hostopt_typed(&ask->host, option)
+			       : disagg_hostopt_isset(&ask->host, option);
 }
 
 /* Neither typed since (the mark tells) nor replaced. */
@@ -43,7 +43,37 @@ void disagg_ask_drop(struct disagg_ask *ask, struct disagg_arena *arena)
 	ask->sizing = (struct disagg_sizing){0};
 }
 
-static void put_one(struct disagg_ask *ask, struct disagg_arena *arena, unsigned i,
+/* Slurm takes one of these alone; the user's is the one that counts. */
+static bool has_rival(const struct disagg_ask *ask, const char *option)
+{
+	static const struct {
+		const char *option, *rival;
+	} rows[] = {
+		{"mem", "mem-per-cpu"},
+		{"mem", "mem-per-gpu"},
+		{"mem-per-cpu", "mem"},
+		{"mem-per-cpu", "mem-per-gpu"},
+		{"mem-per-gpu", "mem"},
+		{"mem-per-gpu", "mem-per-cpu"},
+		{"exclusive", "oversubscribe"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(option, rows[i].option) == 0 &&
+			disagg_hostopt_isset(&ask->host, rows[i].rival))
+			return true;
+	}
+	return false;
+}
+
+/* A rival in SBATCH_MEM_PER_CPU comes after our #SBATCH line, and Slurm ends
+ * sbatch where it meets our memory: that is asked for when all is known. */
+static bool is_late(const struct disagg_size *size)
+{
+	return size->strength == DISAGG_SIZE_DEFAULT && strncmp(size->option, "mem", 3) == 0;
+}
+
+static void put_one(const struct disagg_ask *ask, struct disagg_arena *arena, unsigned i,
 	struct disagg_findings *found)
 {
 	const struct disagg_size *size = &ask->sizing.v[i];
@@ -54,6 +84,8 @@ static void put_one(struct disagg_ask *ask, struct disagg_arena *arena, unsigned
 		return;
 	}
 	if (size->strength != DISAGG_SIZE_PLAN && size->strength != DISAGG_SIZE_DEFAULT)
+		return;
+	if (has_rival(ask, size->option))
 		return;
 	if (!disagg_hostopt_known(&ask->host, size->option)) {
 		if (size->strength == DISAGG_SIZE_PLAN)
@@ -72,16 +104,15 @@ static void put_one(struct disagg_ask *ask, struct disagg_arena *arena, unsigned
 		asked->owner = DISAGG_OURS;
 }
 
-static void refuse(const struct disagg_ask *ask, const struct disagg_size *size,
-	const char *theirs, struct disagg_findings *found)
+static void refuse(const struct disagg_ask *ask, const struct disagg_size *size, const char *theirs,
+	struct disagg_findings *found)
 {
-	const char *where = disagg_hostopt_typed(&ask->host, size->option) ?
-				    "" :
-				    " (from the environment)";
+	const char *where =
+		disagg_hostopt_typed(&ask->host, size->option) ? "" : " (from the environment)";
 
 	if (size->strength == DISAGG_SIZE_REFUSE)
 		disagg_findings_error(found, &size->at, "--%s=%s%s has no place here: %s%s%s",
-			size->option, theirs, where, size->why, size->advice ? "; " : "",
+			size->option, theirs, where, size->why, size->advice ? "; say " : "",
 			size->advice ? size->advice : "");
 	else
 		disagg_findings_error(found, &size->at,
@@ -92,8 +123,8 @@ static void refuse(const struct disagg_ask *ask, const struct disagg_size *size,
 
 /* Slurm ends the program where some of these meet ours, and drops others with a
  * warning, before we could say why; a job that will be refused needs no size. */
-static bool refuse_hopeless(const struct disagg_ask *ask, struct disagg_arena *arena,
-	struct disagg_findings *found)
+static bool refuse_hopeless(
+	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_findings *found)
 {
 	bool hopeless = false;
 
@@ -125,13 +156,15 @@ void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
 	ask->sizing = *sizing;
 	if (refuse_hopeless(ask, arena, found))
 		return;
-	for (unsigned i = 0; i < sizing->count; i++)
-		put_one(ask, arena, i, found);
+	for (unsigned i = 0; i < sizing->count; i++) {
+		if (!is_late(&sizing->v[i]))
+			put_one(ask, arena, i, found);
+	}
 }
 
 /* Ours, and not typed since; in sbatch the environment may have come between. */
-static void check_ours(const struct disagg_ask *ask, unsigned i, const char *now,
-	struct disagg_findings *found)
+static void check_ours(
+	const struct disagg_ask *ask, unsigned i, const char *now, struct disagg_findings *found)
 {
 	const struct disagg_size *size = &ask->sizing.v[i];
 
@@ -157,8 +190,8 @@ void disagg_ask_missing(struct disagg_ask *ask, struct disagg_findings *found)
 	(void)disagg_sizing_missing(&ask->sizing, user_gives, ask, found);
 }
 
-void disagg_ask_check(const struct disagg_ask *ask, struct disagg_arena *arena,
-	struct disagg_findings *found)
+void disagg_ask_check(
+	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_findings *found)
 {
 	for (unsigned i = 0; ask->asked && i < ask->sizing.count; i++) {
 		const struct disagg_size *size = &ask->sizing.v[i];
@@ -167,11 +200,15 @@ void disagg_ask_check(const struct disagg_ask *ask, struct disagg_arena *arena,
 
 		/* one that put refused has been reported */
 		if (!now || (size->strength == DISAGG_SIZE_REFUSE &&
-			ask->asked[i].owner == DISAGG_USERS))
+				    ask->asked[i].owner == DISAGG_USERS))
 			continue;
 		if (ours && !disagg_hostopt_typed(&ask->host, size->option))
 			check_ours(ask, i, now, found);
 		else if ((ours || is_given(ask, size->option)) && !disagg_size_agrees(size, now))
 			refuse(ask, size, now, found);
+	}
+	for (unsigned i = 0; ask->asked && i < ask->sizing.count && !found->errors; i++) {
+		if (is_late(&ask->sizing.v[i]))
+			put_one(ask, arena, i, found);
 	}
 }

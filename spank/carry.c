@@ -73,7 +73,8 @@ static void drop_option(enum disagg_option option, struct spank_handle *sp)
 /* Those that the user says, and the plan never sets, stay. */
 static bool is_task_variable(const char *entry)
 {
-	static const char *const kept[] = {"DISAGG_SET=", "DISAGG_CLUSTER=", "DISAGG_CLUSTER_FILE="};
+	static const char *const kept[] = {
+		"DISAGG_SET=", "DISAGG_CLUSTER=", "DISAGG_CLUSTER_FILE="};
 
 	if (strncmp(entry, "DISAGG_", strlen("DISAGG_")) != 0)
 		return false;
@@ -111,7 +112,9 @@ void disagg_carry_nothing(const struct disagg_said *said, struct spank_handle *s
 		if (said->inherited[i] && !said->given[i])
 			drop_option((enum disagg_option)i, sp);
 	}
-	drop_task_variables();
+	/* in a job without a plan they are somebody else's */
+	if (getenv(DISAGG_ENV_PLAN))
+		drop_task_variables();
 	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++)
 		unsetenv(carried[i]);
 }

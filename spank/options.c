@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spank/options.h"
 #include "lib/base/limits.h"
+#include "spank/carry.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -112,7 +113,8 @@ void disagg_said_init(struct disagg_said *said, enum disagg_place place, bool di
 		take_argument(said, argv[i]);
 	if (place != DISAGG_SUBMIT && place != DISAGG_STEP)
 		return;
-	said->in_job = env("SLURM_JOB_ID") != NULL;
+	/* a script may have unset the number alone, for another srun or sbatch */
+	said->in_job = env("SLURM_JOB_ID") || env(DISAGG_ENV_PLAN);
 	if (said->in_job)
 		note_inherited(said, env);
 }
@@ -165,8 +167,11 @@ bool disagg_said_take(struct disagg_said *said, enum disagg_option option, const
 	if (said->place == DISAGG_SUBMIT && option == DISAGG_OPT_SET)
 		add_set(said, value);
 	/* slurmstepd tells the same thing twice; what is known takes no memory */
-	if (!before || strcmp(before, value) != 0)
-		said->value[option] = keep(said, value);
+	if (!before || strcmp(before, value) != 0) {
+		const char *copy = keep(said, value);
+
+		said->value[option] = copy ? copy : "";
+	}
 	said->given[option] = true;
 	return true;
 }

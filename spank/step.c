@@ -192,12 +192,18 @@ static void check_said(struct disagg_step *step, const struct disagg_said *said)
 			"--disagg-config=%s: a step cannot bring a configuration into a job that "
 			"was submitted without one; give it to sbatch or salloc",
 			said->value[DISAGG_OPT_CONFIG]);
+	if (step->components > 1 && said->given[DISAGG_OPT_ROLE])
+		disagg_findings_error(&step->found, NULL,
+			"--disagg-role=%s cannot be in a step of several parts; start each role "
+			"by an srun of its own",
+			said->value[DISAGG_OPT_ROLE]);
 	if (said->err.code && said->given[DISAGG_OPT_ROLE])
 		disagg_findings_take(&step->found, &said->err);
 }
 
 int disagg_step_finish(struct disagg_step *step, const struct disagg_said *said)
 {
+	step->components++;
 	if (!step->found.arena)
 		disagg_findings_init(&step->found, &step->arena);
 	check_said(step, said);

@@ -11,6 +11,7 @@ struct disagg_step {
 	struct disagg_arena arena;
 	struct disagg_findings found;
 	struct disagg_ask ask;
+	unsigned components; /* of `srun a : b`, so far */
 };
 
 void disagg_step_release(struct disagg_step *step);

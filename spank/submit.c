@@ -17,12 +17,14 @@ void disagg_submit_release(struct disagg_submit *submit)
 static int load_job(struct disagg_submit *submit, const struct disagg_said *said)
 {
 	struct disagg_err err = DISAGG_ERR_INIT;
+	const char *cluster = getenv("DISAGG_CLUSTER");
 	struct disagg_request request = {
 		.set = said->set,
 		.set_count = said->set_count,
 		.env_set = getenv("DISAGG_SET"),
 		.cluster_file = said->cluster_file,
-		.cluster_name = said->cluster_name,
+		/* the user's word goes before plugstack.conf's */
+		.cluster_name = cluster && cluster[0] ? cluster : said->cluster_name,
 		.rehearse = said->given[DISAGG_OPT_REHEARSE],
 	};
 
@@ -35,21 +37,23 @@ static int load_job(struct disagg_submit *submit, const struct disagg_said *said
 }
 
 /* The most Slurm tasks that the plan's processes need on one node. */
-static unsigned tasks_on_a_node(const struct disagg_plan *plan)
+static int tasks_on_a_node(
+	struct disagg_arena *arena, const struct disagg_plan *plan, unsigned *ret)
 {
+	unsigned *tasks = disagg_arena_array(arena, plan->nodes, sizeof(*tasks));
 	unsigned most = 1;
 
-	for (unsigned node = 0; node < plan->nodes; node++) {
-		unsigned tasks = 0;
+	if (!tasks)
+		return -1;
+	for (unsigned i = 0; i < plan->process_count; i++) {
+		const struct disagg_process *process = &plan->process[i];
 
-		for (unsigned i = 0; i < plan->process_count; i++) {
-			if (plan->process[i].node == node)
-				tasks += plan->process[i].tasks;
-		}
-		if (tasks > most)
-			most = tasks;
+		tasks[process->node] += process->tasks;
+		if (tasks[process->node] > most)
+			most = tasks[process->node];
 	}
-	return most;
+	*ret = most;
+	return 0;
 }
 
 static int set_number(struct disagg_arena *arena, struct disagg_size *size, unsigned value)
@@ -62,8 +66,10 @@ static int set_number(struct disagg_arena *arena, struct disagg_size *size, unsi
  * where a batch job leaves room for steps. */
 static int size_direct(struct disagg_submit *submit, struct disagg_sizing *sizing)
 {
-	unsigned tasks = tasks_on_a_node(submit->plan);
+	unsigned tasks;
 
+	if (tasks_on_a_node(&submit->arena, submit->plan, &tasks))
+		return -1;
 	for (unsigned i = 0; i < sizing->count; i++) {
 		struct disagg_size *size = &sizing->v[i];
 
@@ -169,9 +175,19 @@ static void advise_flags(struct disagg_submit *submit)
 	disagg_strbuf_release(&flags);
 }
 
+/* A mistake in plugstack.conf must not stop those who ask for nothing. */
+static bool is_asked(const struct disagg_said *said)
+{
+	for (int i = 0; i < DISAGG_OPT_COUNT; i++) {
+		if (said->given[i])
+			return true;
+	}
+	return false;
+}
+
 int disagg_submit_check(struct disagg_submit *submit, const struct disagg_said *said)
 {
-	if (said->err.code)
+	if (said->err.code && is_asked(said))
 		disagg_findings_take(&submit->found, &said->err);
 	check_alone(submit, said);
 	check_het(submit, said);

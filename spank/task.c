@@ -49,10 +49,20 @@ static int read_hosts(struct disagg_node_view *view, struct spank_handle *sp)
 	return disagg_hostlist_parse(&view->arena, text, &view->hosts, &view->err);
 }
 
-static int check_fit(struct disagg_node_view *view)
+/* In a part of `srun a : b` the node list is that part's, and a job can be made
+ * smaller: a step that names no role is then none of ours. */
+static int check_fit(struct disagg_node_view *view, struct spank_handle *sp)
 {
+	struct disagg_job_facts job;
+
 	if (view->plan->nodes == view->hosts.count)
 		return 0;
+	if (disagg_adapter_job(sp, &job, &view->err))
+		return -1;
+	if (!view->has_role && job.step_id < LAST_STEP_ID) {
+		view->plan = NULL;
+		return 0;
+	}
 	return disagg_err_set(&view->err, DISAGG_CONFIG,
 		"the job's plan is for %" PRIu32 " nodes, but the job has %u", view->plan->nodes,
 		view->hosts.count);
@@ -105,7 +115,7 @@ static int prepare(
 		read_hosts(view, sp) || read_offset(view, sp))
 		return -1;
 	view->submit_dir = read_env(view, sp, "SLURM_SUBMIT_DIR");
-	return view->err.code ? -1 : check_fit(view);
+	return view->err.code ? -1 : check_fit(view, sp);
 }
 
 void disagg_task_prepare(
@@ -167,9 +177,6 @@ static int describe(struct disagg_node_view *view, struct reader *reader,
 		return -1;
 	task.visible_devices =
 		disagg_adapter_getenv(reader->sp, reader->arena, "CUDA_VISIBLE_DEVICES", err);
-	/* in a batch step this one is set only for the task, not before */
-	task.restart_count =
-		disagg_adapter_getenv(reader->sp, reader->arena, "SLURM_RESTART_COUNT", err);
 	/* not there yet in user_init of a batch step */
 	task.restart_count =
 		disagg_adapter_getenv(reader->sp, reader->arena, "SLURM_RESTART_COUNT", err);

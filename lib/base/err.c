@@ -12,6 +12,18 @@ static void mark_cut(char *buf, size_t size)
 	memcpy(buf + size - 4, "...", 4);
 }
 
+void disagg_text_tame(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0; /* in UTF-8 */
+
+		if (c1)
+			c[1] = '?';
+		if (c1 || (*c < ' ' && *c != '\t') || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 static void set_text(struct disagg_err *err, const char *fmt, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
@@ -25,6 +37,7 @@ static void set_text(struct disagg_err *err, const char *fmt, va_list args)
 		text[0] = '\0';
 	else if ((size_t)len >= sizeof(text))
 		mark_cut(text, sizeof(text));
+	disagg_text_tame(text);
 	memcpy(err->text, text, sizeof(text));
 }
 
@@ -40,6 +53,7 @@ static void set_file(struct disagg_err *err, const char *file)
 		memcpy(copy, "...", 3);
 		memcpy(copy + 3, file + len - (sizeof(copy) - 4), sizeof(copy) - 3);
 	}
+	disagg_text_tame(copy);
 	memcpy(err->file, copy, sizeof(copy));
 }
 
@@ -134,7 +148,7 @@ int disagg_err_wrap(struct disagg_err *err, const char *fmt, ...)
 	return -1;
 }
 
-int disagg_err_format(const struct disagg_err *err, char *buf, size_t size)
+static int put_all(const struct disagg_err *err, char *buf, size_t size)
 {
 	if (err->file[0] && err->line)
 		return snprintf(
@@ -142,4 +156,14 @@ int disagg_err_format(const struct disagg_err *err, char *buf, size_t size)
 	if (err->file[0])
 		return snprintf(buf, size, "%s: %s", err->file, err->text);
 	return snprintf(buf, size, "%s", err->text);
+}
+
+int disagg_err_format(const struct disagg_err *err, char *buf, size_t size)
+{
+	int len = put_all(err, buf, size);
+
+	/* its fields can be written to by hand */
+	if (size)
+		disagg_text_tame(buf);
+	return len;
 }

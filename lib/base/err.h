@@ -15,27 +15,30 @@
 /* The codes are the helpers' exit codes (disagg(7)). */
 enum disagg_code {
 	DISAGG_OK = 0,
-	DISAGG_CHECK = 1,    /* a verdict, not a fault */
-	DISAGG_USAGE = 2,    /* the command line */
-	DISAGG_CONFIG = 3,   /* the configuration */
-	DISAGG_MISSING = 4,  /* a resource that is not there */
-	DISAGG_SYSTEM = 5,   /* a system call, memory */
+	DISAGG_CHECK = 1,   /* a verdict, not a fault */
+	DISAGG_USAGE = 2,   /* the command line */
+	DISAGG_CONFIG = 3,  /* the configuration */
+	DISAGG_MISSING = 4, /* a resource that is not there */
+	DISAGG_SYSTEM = 5,  /* a system call, memory */
 	DISAGG_TIMEOUT = 6,
-	DISAGG_DIED = 7,     /* a worker ended */
-	DISAGG_INVALID = 8,  /* a result that means nothing */
+	DISAGG_DIED = 7,    /* a worker ended */
+	DISAGG_INVALID = 8, /* a result that means nothing */
 	DISAGG_SKIPPED = 77,
 };
 
 struct disagg_err {
 	enum disagg_code code;
-	int sys;	   /* errno where a system call failed, else 0 */
-	unsigned line;	   /* 1-based; 0: no position */
-	unsigned col;	   /* 1-based */
-	char file[256];	   /* "" where there is none */
+	int sys;	/* errno where a system call failed, else 0 */
+	unsigned line;	/* 1-based; 0: no position */
+	unsigned col;	/* 1-based */
+	char file[256]; /* "" where there is none */
 	char text[512];
 };
 
-#define DISAGG_ERR_INIT {.code = DISAGG_OK}
+#define DISAGG_ERR_INIT                                                                            \
+	{                                                                                          \
+		.code = DISAGG_OK                                                                  \
+	}
 
 /* Each fills err (which may be NULL), keeps errno, and returns -1, so that a
  * caller can write `return disagg_err_set(...)`.  A text that is too long ends
@@ -57,6 +60,11 @@ int disagg_err_nomem(struct disagg_err *err);
 /* Puts "fmt: " before the text: the outermost context reads first. */
 int disagg_err_wrap(struct disagg_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Shows as '?' what a terminal would obey and a log would take for another
+ * line: control characters, of which only the tab stays.  The texts of errors
+ * are tame already. */
+void disagg_text_tame(char *text);
 
 /* "file:line:col: text", "file: text" or "text" into buf; always terminated.
  * Returns the length the whole text has, as snprintf does. */

@@ -70,28 +70,36 @@ static void add(struct disagg_findings *found, bool is_error, const struct disag
 		found->warnings++;
 }
 
+static const char *write_text(struct disagg_findings *found, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static const char *write_text(struct disagg_findings *found, const char *fmt, va_list args)
+{
+	char *text = disagg_arena_vprintf(found->arena, fmt, args);
+
+	if (text)
+		disagg_text_tame(text);
+	return text;
+}
+
 void disagg_findings_error(
 	struct disagg_findings *found, const struct disagg_origin *at, const char *fmt, ...)
 {
-	const char *text;
 	va_list args;
 
 	va_start(args, fmt);
-	text = disagg_arena_vprintf(found->arena, fmt, args);
+	add(found, true, at, write_text(found, fmt, args));
 	va_end(args);
-	add(found, true, at, text);
 }
 
 void disagg_findings_warn(
 	struct disagg_findings *found, const struct disagg_origin *at, const char *fmt, ...)
 {
-	const char *text;
 	va_list args;
 
 	va_start(args, fmt);
-	text = disagg_arena_vprintf(found->arena, fmt, args);
+	add(found, false, at, write_text(found, fmt, args));
 	va_end(args);
-	add(found, false, at, text);
 }
 
 void disagg_findings_take(struct disagg_findings *found, const struct disagg_err *err)
@@ -103,7 +111,7 @@ void disagg_findings_take(struct disagg_findings *found, const struct disagg_err
 	disagg_findings_error(found, &at, "%s", err->text);
 }
 
-int disagg_finding_format(const struct disagg_finding *finding, char *buf, size_t size)
+static int put_place(const struct disagg_finding *finding, char *buf, size_t size)
 {
 	const struct disagg_origin *at = &finding->at;
 
@@ -113,4 +121,14 @@ int disagg_finding_format(const struct disagg_finding *finding, char *buf, size_
 	if (at->source)
 		return snprintf(buf, size, "%s: %s", at->source, finding->text);
 	return snprintf(buf, size, "%s", finding->text);
+}
+
+int disagg_finding_format(const struct disagg_finding *finding, char *buf, size_t size)
+{
+	int len = put_place(finding, buf, size);
+
+	/* the name of a file is as its user has it */
+	if (size)
+		disagg_text_tame(buf);
+	return len;
 }

@@ -141,6 +141,13 @@ static void add_refused(struct sizer *sizer)
 				   .advice = advice,
 			   });
 	}
+	add(sizer, (struct disagg_size){
+			   .option = "export-file",
+			   .strength = DISAGG_SIZE_REFUSE,
+			   .at = sizer->nodes_at,
+			   .why = "it replaces the environment, in which the plan travels",
+			   .advice = "--export",
+		   });
 }
 
 /* ---- what the file and the cluster file ask for ---- */

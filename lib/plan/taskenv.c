@@ -14,7 +14,8 @@ int disagg_build_put(struct disagg_build *build, const char *name, const char *v
 int disagg_build_number(struct disagg_build *build, const char *name, long long value)
 {
 	return disagg_envlist_setf(build->out, name, "%lld", value) < 0
-		? disagg_err_nomem(build->err) : 0;
+		       ? disagg_err_nomem(build->err)
+		       : 0;
 }
 
 void disagg_build_list_init(struct disagg_strbuf *list)
@@ -46,8 +47,9 @@ static int wrong_node(struct disagg_build *build, uint32_t planned)
 	return disagg_err_set(build->err, DISAGG_CONFIG,
 		"task %u of '%s' belongs on node %u ('%s') but runs on node %u ('%s'): start it "
 		"with --disagg-role and no layout options",
-		(unsigned)build->rank, build->name, (unsigned)planned, disagg_build_host(build, planned),
-		(unsigned)build->task->node, disagg_build_host(build, build->task->node));
+		(unsigned)build->rank, build->name, (unsigned)planned,
+		disagg_build_host(build, planned), (unsigned)build->task->node,
+		disagg_build_host(build, build->task->node));
 }
 
 static void take_name(struct disagg_build *build, uint32_t role, uint32_t index)
@@ -70,13 +72,14 @@ static int find_in_worker(struct disagg_build *build)
 		if (build->rank - passed < process->tasks) {
 			build->process = process;
 			return process->node == build->task->node
-				? 0 : wrong_node(build, process->node);
+				       ? 0
+				       : wrong_node(build, process->node);
 		}
 		passed += process->tasks;
 	}
 	return disagg_err_set(build->err, DISAGG_CONFIG,
-		"worker '%s' has %u tasks but the step has a task %u, counted from 0", build->name,
-		(unsigned)worker->tasks, (unsigned)build->rank);
+		"worker '%s' has %u task%s but the step has a task %u, counted from 0", build->name,
+		(unsigned)worker->tasks, worker->tasks == 1 ? "" : "s", (unsigned)build->rank);
 }
 
 static int find_by_role(struct disagg_build *build)
@@ -162,7 +165,8 @@ static int put_identity(struct disagg_build *build)
 		disagg_build_number(build, "DISAGG_WORKER_INDEX", index) < 0 ||
 		disagg_build_number(build, "DISAGG_WORKERS", build->role->workers) < 0 ||
 		disagg_build_number(build, "DISAGG_RANK", build->rank) < 0 ||
-		disagg_build_number(build, "DISAGG_SIZE", build->worker ? build->worker->tasks : 1) < 0 ||
+		disagg_build_number(
+			build, "DISAGG_SIZE", build->worker ? build->worker->tasks : 1) < 0 ||
 		disagg_build_number(build, "DISAGG_NODE_RANK", node_rank) < 0 ||
 		disagg_build_number(build, "DISAGG_NODES", nodes) < 0)
 		return -1;
@@ -214,8 +218,8 @@ static int put_ports(struct disagg_build *build)
 
 /* ---- the variables of the job ---- */
 
-const struct disagg_process *disagg_build_leader(const struct disagg_build *build,
-	const struct disagg_worker *worker)
+const struct disagg_process *disagg_build_leader(
+	const struct disagg_build *build, const struct disagg_worker *worker)
 {
 	return &build->plan->process[worker->first_process];
 }
@@ -229,8 +233,8 @@ static int put_endpoints(struct disagg_build *build, uint32_t role)
 	disagg_build_list_init(&list);
 	for (uint32_t i = 0; i < plan->worker_count; i++) {
 		const struct disagg_process *leader = disagg_build_leader(build, &plan->worker[i]);
-		int port = disagg_build_port(build, &plan->role[role], DISAGG_PORT_HTTP,
-			leader->port[DISAGG_PORT_HTTP]);
+		int port = disagg_build_port(
+			build, &plan->role[role], DISAGG_PORT_HTTP, leader->port[DISAGG_PORT_HTTP]);
 
 		if (plan->worker[i].role == role && port)
 			disagg_strbuf_printf(&list, "%s%s:%d", list.len ? "," : "",
@@ -254,8 +258,8 @@ const struct disagg_service *disagg_build_public(const struct disagg_build *buil
 			found = &plan->service[i];
 	}
 	if (found)
-		*ret_port = disagg_build_port(build, &plan->role[found->role], DISAGG_PORT_HTTP,
-			found->port);
+		*ret_port = disagg_build_port(
+			build, &plan->role[found->role], DISAGG_PORT_HTTP, found->port);
 	return found;
 }
 
@@ -267,8 +271,9 @@ static int put_frontend(struct disagg_build *build)
 	if (!service || !port)
 		return 0;
 	return disagg_envlist_setf(build->out, "DISAGG_FRONTEND_URL", "http://%s:%d",
-		disagg_build_host(build, service->node), port) < 0
-		? disagg_err_nomem(build->err) : 0;
+		       disagg_build_host(build, service->node), port) < 0
+		       ? disagg_err_nomem(build->err)
+		       : 0;
 }
 
 static int put_job(struct disagg_build *build)

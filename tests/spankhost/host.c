@@ -96,6 +96,8 @@ static const struct submit_case submit_cases[] = {
 	{"-c has no place", {CONFIG, T("cpus-per-task", "2")}, "--cpus-per-task=2 has no place",
 		NULL},
 	{"-c before", {T("cpus-per-task", "2"), CONFIG}, "--cpus-per-task=2 has no place", NULL},
+	{"--export-file has no place", {CONFIG, T("export-file", "x")},
+		"--export-file=x has no place here: it replaces the environment", NULL},
 	{"a file that is missing", {O("disagg-config", "nix.yaml")}, "nix.yaml", NULL},
 	{"no file name", {O("disagg-config", "")}, "error: ", NULL},
 	{"a folder", {O("disagg-config", "/")}, "error: ", NULL},
@@ -107,6 +109,8 @@ static const struct submit_case submit_cases[] = {
 	{"a dry run alone", {O("disagg-dry-run", NULL)}, "--disagg-dry-run needs --disagg-config",
 		NULL},
 	{"a role", {O("disagg-role", "decode:0")}, "there is no job", NULL},
+	{"a file name that is a terminal's command", {O("disagg-config", "\033[31mno\n")},
+		"'?[31mno?'", NULL},
 };
 
 static bool shown(const struct outcome *got, const char *name, const char *value)
@@ -287,6 +291,43 @@ static int nested(const void *argument)
 	return rc;
 }
 
+/* The script has unset the number of its job, for an sbatch or srun of its own. */
+static int nested_nameless(const void *argument)
+{
+	(void)argument;
+	be_inside_a_job();
+	unsetenv("SLURM_JOB_ID");
+	hook("slurm_spank_init", 0, NULL);
+	host.outcome->hooks |= say("disagg-config", uneven);
+	show("nodes", slot_find(&opt, "nodes", 0)->value);
+	host.outcome->hooks |= hook("slurm_spank_init_post_opt", 0, NULL);
+	show("plan", getenv("SLURM_DISAGG_PLAN"));
+	show("run dir", getenv("DISAGG_RUN_DIR"));
+	return 0;
+}
+
+/* sbatch in a job without a plan. */
+static int nested_plain(const void *argument)
+{
+	(void)argument;
+	setenv("SLURM_JOB_ID", "77", 1);
+	setenv("DISAGG_MINE", "kept", 1);
+	hook("slurm_spank_init", 0, NULL);
+	host.outcome->hooks |= hook("slurm_spank_init_post_opt", 0, NULL);
+	show("mine", getenv("DISAGG_MINE"));
+	return 0;
+}
+
+static void check_nameless(enum spank_context context, const char *name)
+{
+	struct outcome *got = play(context, nested_nameless, NULL);
+
+	is_int(got->hooks, 0, name);
+	ok(shown(got, "nodes", ""), "is not sized by the job around either");
+	ok(shown(got, "plan", "(unset)"), "nor does it carry that job's plan");
+	ok(shown(got, "run dir", "(unset)"), "nor that job's run directory");
+}
+
 static void test_nested(void)
 {
 	static const char *const gone[] = {"plan", "raw", "carried", "control", "run dir"};
@@ -301,6 +342,11 @@ static void test_nested(void)
 	ok(shown(got, "nodes", "3"), "is sized by that");
 	has_str(got->out, "plan=DISAGG_PLAN=1;", "and carries its plan");
 	ok(shown(got, "run dir", "(unset)"), "not the other's run directory");
+	check_nameless(S_CTX_ALLOCATOR, "sbatch inside a job whose number is unset");
+	check_nameless(S_CTX_LOCAL, "srun inside a job whose number is unset");
+	got = play(S_CTX_ALLOCATOR, nested_plain, NULL);
+	ok(!got->signal && got->hooks == 0, "sbatch inside a job without a plan");
+	ok(shown(got, "mine", "kept"), "keeps a DISAGG_ variable that is the user's own");
 }
 
 /* ---- heterogeneous jobs, two lives in one process ---- */
@@ -374,6 +420,17 @@ static int bad_arguments(const void *argument)
 	return hook("slurm_spank_init_post_opt", 1, argv);
 }
 
+/* A mistake of the administrator, and a job that asks for nothing. */
+static int bad_arguments_unasked(const void *argument)
+{
+	char text[] = "clusterfile=/x";
+	char *argv[] = {text};
+
+	(void)argument;
+	hook("slurm_spank_init", 1, argv);
+	return hook("slurm_spank_init_post_opt", 1, argv);
+}
+
 static int refused_value(const void *argument)
 {
 	static const struct step_of_script said[] = {CONFIG, {0}};
@@ -403,6 +460,9 @@ static void test_odd_submits(void)
 	has_str(got->log, "sizing='x'", "by name");
 	got = play(S_CTX_ALLOCATOR, bad_arguments, "clusterfile=/x");
 	has_str(got->log, "expected cluster_file=", "a plugstack argument that is unknown too");
+	got = play(S_CTX_ALLOCATOR, bad_arguments_unasked, NULL);
+	is_int(got->rc, 0, "but does not stop a job without our options");
+	is_str(got->log, "", "nor is anything said");
 	got = play(S_CTX_ALLOCATOR, bad_arguments, "sizing=cli_filter");
 	has_str(got->log, "cli_filter/disagg has not run", "the filter must be set up");
 	got = play(S_CTX_ALLOCATOR, bad_arguments, "sizing=user");

@@ -283,6 +283,7 @@ struct host_opt {
 	SLOT("gpus-per-task", 1011),
 	SLOT("gpus-per-socket", 1012),
 	SLOT("mem-per-gpu", 1013),
+	SLOT("export-file", 1014),
 }};
 static const char *host_refuses; /* an option whose values the program rejects */
 

@@ -138,6 +138,30 @@ static void test_inside(void)
 	}
 }
 
+/* srun a : --disagg-role=R b */
+static int step_of_parts(const void *argument)
+{
+	setenv("SLURM_JOB_ID", "77", 1);
+	setenv("SLURM_JOB_NODELIST", "n[0-2]", 1);
+	setenv("SLURM_DISAGG_PLAN", carried_plan, 1);
+	hook("slurm_spank_init", 0, NULL);
+	host.outcome->hooks |= hook("slurm_spank_init_post_opt", 0, NULL);
+	if (argument)
+		host.outcome->hooks |= say("disagg-role", argument);
+	return hook("slurm_spank_init_post_opt", 0, NULL);
+}
+
+static void test_parts(void)
+{
+	struct outcome *got = play(S_CTX_LOCAL, step_of_parts, "decode:0");
+
+	is_int(got->rc, -1, "a role in a step of several parts");
+	has_str(got->log, "--disagg-role=decode:0 cannot be in a step of several parts",
+		"is refused with a reason");
+	got = play(S_CTX_LOCAL, step_of_parts, NULL);
+	ok(got->rc == 0 && !got->log[0], "without a role such a step is an ordinary one");
+}
+
 /* ---- slurmstepd ---- */
 
 struct node_case {
@@ -168,7 +192,14 @@ static const struct node_case node_cases[] = {
 		NULL, "decode_1", "0,1,2,3"},
 	{"no option, no plan of this job's", NULL, "n0", 0, 1, 0, 1, "-config", NULL, NULL, NULL,
 		NULL, "0,1,2,3"},
+	{"a part of `srun a : b`", NULL, "n0", 0, 1, 0, 1, NULL, "SLURM_JOB_NODELIST", "n[0-1]",
+		NULL, NULL, "0,1,2,3"},
 	/* refused */
+	{"the script of a job of another size", NULL, "n0", 0, 1, 0, BATCH, NULL,
+		"SLURM_JOB_NODELIST", "n[0-1]", "the job's plan is for 3 nodes, but the job has 2",
+		NULL, NULL},
+	{"a line for the log of slurmd", "decode:1", "n2", 0, 1, 0, 1, NULL,
+		"SLURM_DISAGG_PORT_OFFSET", "1\nerror: forged", "is '1?error: forged'", NULL, NULL},
 	{"no plan", "decode:1", "n2", 0, 1, 0, 1, "SLURM_DISAGG_PLAN", NULL, NULL,
 		"plan has not arrived", NULL, NULL},
 	{"a plan that is none", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_DISAGG_PLAN", "x",
@@ -263,6 +294,8 @@ static void check_task(const struct node_case *row, const struct outcome *got)
 
 	if (row->set && strcmp(row->set, "SLURM_RESTART_COUNT") == 0)
 		run_dir = "/home/u/disagg-77.2";
+	if (row->set && strcmp(row->set, "SLURM_JOB_NODELIST") == 0)
+		run_dir = "(unset)";
 	is_str(got->log, "", row->name);
 	ok(shown(got, "DISAGG_WORKER", row->worker ? row->worker : "(unset)"), row->name);
 	ok(shown(got, "CUDA_VISIBLE_DEVICES", row->devices), row->name);
@@ -366,6 +399,7 @@ static void test_remote(void)
 {
 	test_steps();
 	test_inside();
+	test_parts();
 	test_nodes();
 	test_forked();
 	test_node_failing();

@@ -85,6 +85,31 @@ static void test_cut(void)
 	is_str(err.file + sizeof(err.file) - 3, "xy", "a long path keeps its end");
 }
 
+static void test_tame(void)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"plain\ttext", "plain\ttext"},
+		{"two\nlines\r", "two?lines?"},
+		{"\033[31mred\a\x7f", "?[31mred??"},
+		{"csi \xc2\x9b 31m", "csi ?? 31m"},
+		{"gr\xc3\xbc\xc3\x9f, cut \xc2", "gr\xc3\xbc\xc3\x9f, cut \xc2"},
+		{"", ""},
+	};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	char buf[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		disagg_err_set(&err, DISAGG_CONFIG, "%s", rows[i].text);
+		is_str(err.text, rows[i].want, "no control character gets into an error");
+	}
+	disagg_err_at(&err, DISAGG_CONFIG, "a\nb.yaml", 1, 1, "x");
+	disagg_err_wrap(&err, "\033]0;%s", "t");
+	disagg_err_format(&err, buf, sizeof(buf));
+	is_str(buf, "a?b.yaml:1:1: ?]0;t: x", "nor into its file or what wraps it");
+}
+
 int main(void)
 {
 	test_set();
@@ -92,5 +117,6 @@ int main(void)
 	test_wrap();
 	test_format();
 	test_cut();
+	test_tame();
 	return tap_done();
 }

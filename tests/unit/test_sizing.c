@@ -88,7 +88,7 @@ static void test_plan(void)
 	is_str(sizes(&s, DISAGG_SIZE_CHECK), "ntasks=16 gpus=16 gres=gpu:4",
 		"what the user may say too");
 	is_str(sizes(&s, DISAGG_SIZE_REFUSE),
-		"cpus-per-task ntasks-per-gpu gpus-per-task gpus-per-socket",
+		"cpus-per-task ntasks-per-gpu gpus-per-task gpus-per-socket export-file",
 		"what the user may not");
 	is_str(sizes(&s, DISAGG_SIZE_DEFAULT), "cpus-per-gpu=18", "the cluster's CPUs");
 	is_str(pick(&s, "nodes")->why, "2 prefill x 4 GPUs + 1 decode x 8 GPUs on nodes of 4 GPUs",
