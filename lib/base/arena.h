@@ -15,7 +15,10 @@ struct disagg_arena {
 	size_t limit; /* bytes; 0 means DISAGG_MAX_ARENA_BYTES */
 };
 
-#define DISAGG_ARENA_INIT {0}
+#define DISAGG_ARENA_INIT                                                                          \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 /* Zeroed, aligned for any type.  NULL when memory or the limit has run out. */
 void *disagg_arena_alloc(struct disagg_arena *arena, size_t size);

@@ -18,10 +18,10 @@
 #define DISAGG_MAX_GPUS		 131072u
 #define DISAGG_MAX_WORKERS	 65536u /* of all roles together */
 #define DISAGG_MAX_ROLES	 64u
-#define DISAGG_MAX_ENV		 512u	 /* variables of one role */
-#define DISAGG_MAX_VARIANTS	 1024u	 /* of one file */
-#define DISAGG_MAX_SETS		 256u	 /* --disagg-set options */
-#define DISAGG_MAX_ERRORS	 20u	 /* printed for one file */
+#define DISAGG_MAX_ENV		 512u  /* variables of one role */
+#define DISAGG_MAX_VARIANTS	 1024u /* of one file */
+#define DISAGG_MAX_SETS		 256u  /* --disagg-set options */
+#define DISAGG_MAX_ERRORS	 20u   /* printed for one file */
 #define DISAGG_MAX_WARNINGS	 100u
 #define DISAGG_MAX_HOSTLIST	 65536u
 

@@ -45,8 +45,8 @@ extern const char *const disagg_dialect_names[];
 
 /* How a role's workers take GPUs (lib/plan/place.h). */
 enum disagg_placement {
-	DISAGG_PLACE_PACK,  /* go on where the last worker ended */
-	DISAGG_PLACE_FRESH, /* the role begins on a node of its own, then packs */
+	DISAGG_PLACE_PACK,   /* go on where the last worker ended */
+	DISAGG_PLACE_FRESH,  /* the role begins on a node of its own, then packs */
 	DISAGG_PLACE_SPREAD, /* every worker begins on a fresh node */
 };
 
@@ -79,7 +79,7 @@ enum disagg_port {
 extern const char *const disagg_port_names[DISAGG_PORT_COUNT + 1]; /* "system", "http"... */
 
 struct disagg_container {
-	const char *image;     /* NULL: none; alias already resolved */
+	const char *image; /* NULL: none; alias already resolved */
 	const char *name;
 	const char *workdir;
 	struct disagg_map mounts; /* host path -> container path[:flags] */
@@ -87,10 +87,10 @@ struct disagg_container {
 
 /* When a worker of the role counts as ready (used by the launcher). */
 struct disagg_ready {
-	const char *http;	   /* path, "/health" */
-	struct disagg_int timeout; /* seconds */
+	const char *http;	    /* path, "/health" */
+	struct disagg_int timeout;  /* seconds */
 	struct disagg_int interval; /* seconds */
-	struct disagg_int polls;   /* successes in a row */
+	struct disagg_int polls;    /* successes in a row */
 };
 
 struct disagg_role {
@@ -134,7 +134,7 @@ struct disagg_bench {
 	struct disagg_int isl, osl;
 	struct disagg_strs concurrencies; /* integers, as text */
 	const char *request_rate;	  /* "inf" or a number */
-	struct disagg_map options;	  /* every other key of the section, as text (JSON for trees) */
+	struct disagg_map options; /* every other key of the section, as text (JSON for trees) */
 };
 
 /* One option for sbatch and friends that the file or the cluster file gives. */
@@ -142,23 +142,23 @@ struct disagg_directive {
 	const char *option; /* long name without dashes: "partition" */
 	const char *value;  /* "" for a flag */
 	struct disagg_origin at;
-	bool from_cluster;  /* a default of the cluster file, weaker than the job file */
+	bool from_cluster; /* a default of the cluster file, weaker than the job file */
 };
 
 struct disagg_job {
 	enum disagg_dialect dialect;
-	const char *source;	/* path as given */
-	const char *variant;	/* NULL: a plain file */
+	const char *source;  /* path as given */
+	const char *variant; /* NULL: a plain file */
 	const char *name;
 	struct disagg_role *role; /* in placement order, then services in start order */
 	unsigned role_count;
 	unsigned gpus_per_node;
 	enum disagg_rule rule;
-	unsigned want_nodes;	/* worker nodes that the file states; 0: as many as needed */
-	bool colocate;		/* vLLM: decode may begin on a prefill node */
-	bool decode_shares;	/* srtctl decode_nodes: 0 */
+	unsigned want_nodes; /* worker nodes that the file states; 0: as many as needed */
+	bool colocate;	     /* vLLM: decode may begin on a prefill node */
+	bool decode_shares;  /* srtctl decode_nodes: 0 */
 	bool spread_workers;
-	bool pools;		/* srtctl het_jobs: prefill on the first prefill_nodes, decode behind them */
+	bool pools; /* srtctl het_jobs: prefill on the first prefill_nodes, decode behind them */
 	bool reserve_infra, reserve_frontend, reserve_client, reserve_together;
 	unsigned prefill_nodes, decode_nodes; /* as the file states; for the frontend rules */
 
@@ -168,31 +168,31 @@ struct disagg_job {
 	const char *gpu_type;
 	struct disagg_container container;
 	struct disagg_bench bench;
-	struct disagg_ready health;	/* of the whole deployment */
-	const char *log_dir;		/* NULL: beside the job's output */
-	const char *network_interface;	/* NULL: what the host name resolves to */
+	struct disagg_ready health;    /* of the whole deployment */
+	const char *log_dir;	       /* NULL: beside the job's output */
+	const char *network_interface; /* NULL: what the host name resolves to */
 	struct disagg_directive *directive;
 	unsigned directive_count;
-	bool gpus_unmanaged;		/* the cluster has no GPU gres */
-	unsigned node_gpus;		/* physical GPUs of a node, by the cluster file; 0: unknown */
-	unsigned cpus_per_gpu;		/* cluster file; 0: unknown */
+	bool gpus_unmanaged;   /* the cluster has no GPU gres */
+	unsigned node_gpus;    /* physical GPUs of a node, by the cluster file; 0: unknown */
+	unsigned cpus_per_gpu; /* cluster file; 0: unknown */
 	bool want_exclusive, want_segment;
 	bool rehearse;
 
-	const struct disagg_node *tree; /* the resolved file, as it travels */
+	const struct disagg_node *tree;	   /* the resolved file, as it travels */
 	const struct disagg_node *cluster; /* the chosen cluster's map, may be NULL */
-	const char *cluster_name;	/* may be NULL */
-	struct disagg_map settings;	/* every other section that later stages read, flattened:
-					   "profiling.type" -> "nsys" */
-	struct disagg_trace trace;	/* every value with its origin */
+	const char *cluster_name;	   /* may be NULL */
+	struct disagg_map settings;	   /* every other section that later stages read, flattened:
+					      "profiling.type" -> "nsys" */
+	struct disagg_trace trace;	   /* every value with its origin */
 };
 
 /* ---- loading (load.c) ---- */
 
 struct disagg_request {
-	const char *path;	  /* FILE of --disagg-config */
-	const char *variant;	  /* NULL: none given */
-	const char *const *set;	  /* "PATH=VALUE" of --disagg-set */
+	const char *path;	/* FILE of --disagg-config */
+	const char *variant;	/* NULL: none given */
+	const char *const *set; /* "PATH=VALUE" of --disagg-set */
 	unsigned set_count;
 	const char *env_set;	  /* DISAGG_SET: the same, separated by newlines or ';' */
 	const char *cluster_file; /* NULL: none; missing is fine unless must_exist */
@@ -224,8 +224,8 @@ int disagg_config_split(struct disagg_arena *arena, const char *text, const char
 	const char **ret_variant, struct disagg_err *err);
 
 /* Which dialect the top-level keys say; an error tells what was looked for. */
-int disagg_dialect_detect(const struct disagg_node *root, enum disagg_dialect *ret,
-	struct disagg_err *err);
+int disagg_dialect_detect(
+	const struct disagg_node *root, enum disagg_dialect *ret, struct disagg_err *err);
 
 /* ---- the importers: a merged tree to a job (one file each) ---- */
 
@@ -250,8 +250,8 @@ struct disagg_role *disagg_job_add_role(struct disagg_import *import, const char
 int disagg_map_set(struct disagg_arena *arena, struct disagg_map *map, const char *key,
 	const char *value, struct disagg_origin at);
 /* every entry of `over` set in `map`; the two may not be the same */
-int disagg_map_merge(struct disagg_arena *arena, struct disagg_map *map,
-	const struct disagg_map *over);
+int disagg_map_merge(
+	struct disagg_arena *arena, struct disagg_map *map, const struct disagg_map *over);
 const char *disagg_map_get(const struct disagg_map *map, const char *key);
 /* Kept once an option: the job file's word beats the cluster file's, a value
  * beats a placeholder, and two different words of one file are an error. */
@@ -259,15 +259,15 @@ int disagg_job_directive(struct disagg_import *import, const char *option, const
 	struct disagg_origin at, bool from_cluster);
 /* Flattens a tree into job->settings below `prefix`; lists become JSON, nulls
  * are left out. */
-int disagg_job_settings(struct disagg_import *import, const char *prefix,
-	const struct disagg_node *tree);
+int disagg_job_settings(
+	struct disagg_import *import, const char *prefix, const struct disagg_node *tree);
 const struct disagg_role *disagg_job_role(const struct disagg_job *job, const char *name);
 
 /* A setting of an engine by its flag's name; '-' and '_' count as equal. */
 const struct disagg_node *disagg_arg_get(const struct disagg_node *args, const char *flag);
 /* The same as a whole number in [min, max]; -1 where it is not there or none. */
-int disagg_arg_int(const struct disagg_node *args, const char *flag, int64_t min, int64_t max,
-	int64_t *ret);
+int disagg_arg_int(
+	const struct disagg_node *args, const char *flag, int64_t min, int64_t max, int64_t *ret);
 
 /* ---- cross-field rules that hold for every dialect (validate.c) ---- */
 int disagg_job_validate(struct disagg_import *import);

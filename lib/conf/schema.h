@@ -41,37 +41,38 @@ struct disagg_map {
 enum disagg_tristate { DISAGG_UNSET, DISAGG_NO, DISAGG_YES };
 
 enum disagg_kind {
-	DISAGG_K_TRI,	 /* enum disagg_tristate */
-	DISAGG_K_INT,	 /* struct disagg_int, in [min, max]; "8" in quotes is taken too */
-	DISAGG_K_REAL,	 /* struct disagg_real, in [min, max] */
-	DISAGG_K_STR,	 /* const char *; any scalar but null, as written; a placeholder is kept */
-	DISAGG_K_TEXT,	 /* const char *; a string only: 1 and true must be quoted */
+	DISAGG_K_TRI,  /* enum disagg_tristate */
+	DISAGG_K_INT,  /* struct disagg_int, in [min, max]; "8" in quotes is taken too */
+	DISAGG_K_REAL, /* struct disagg_real, in [min, max] */
+	DISAGG_K_STR,  /* const char *; any scalar but null, as written; a placeholder is kept */
+	DISAGG_K_TEXT, /* const char *; a string only: 1 and true must be quoted */
 	DISAGG_K_DURATION, /* struct disagg_int, seconds (disagg_num_duration) */
-	DISAGG_K_ENUM,	 /* int: index in names[]; left alone when not given */
-	DISAGG_K_STRS,	 /* struct disagg_strs: a list of scalars; one scalar is a list of one */
-	DISAGG_K_MAP,	 /* struct disagg_map: string values only, as DISAGG_K_TEXT */
+	DISAGG_K_ENUM,	   /* int: index in names[]; left alone when not given */
+	DISAGG_K_STRS,	   /* struct disagg_strs: a list of scalars; one scalar is a list of one */
+	DISAGG_K_MAP,	   /* struct disagg_map: string values only, as DISAGG_K_TEXT */
 	DISAGG_K_LOOSEMAP, /* struct disagg_map: any scalar as written; null is "" */
-	DISAGG_K_NODE,	 /* const struct disagg_node *: any tree, unread */
-	DISAGG_K_STRUCT, /* the row's sub table, into the struct at offset */
-	DISAGG_K_IGNORE, /* a key that is known and has no effect */
+	DISAGG_K_NODE,	   /* const struct disagg_node *: any tree, unread */
+	DISAGG_K_STRUCT,   /* the row's sub table, into the struct at offset */
+	DISAGG_K_IGNORE,   /* a key that is known and has no effect */
 };
 
 #define DISAGG_F_REQUIRED 1u /* missing: an error */
 #define DISAGG_F_SECRET	  2u /* a literal is refused: only ${env:NAME} */
 #define DISAGG_F_NOEMPTY  4u /* "" is refused */
 #define DISAGG_F_WARN	  8u /* DISAGG_K_IGNORE: warn that it has no effect */
-#define DISAGG_F_FREE	  16u /* DISAGG_K_STRUCT: unknown keys are fine (the raw node is kept elsewhere) */
+#define DISAGG_F_FREE                                                                              \
+	16u /* DISAGG_K_STRUCT: unknown keys are fine (the raw node is kept elsewhere) */
 
 struct disagg_row {
 	const char *key;
 	enum disagg_kind kind;
 	size_t offset;
 	unsigned flags;
-	int64_t min, max;	      /* min == max: no bounds */
-	const char *const *names;     /* DISAGG_K_ENUM, ends with NULL */
+	int64_t min, max;		/* min == max: no bounds */
+	const char *const *names;	/* DISAGG_K_ENUM, ends with NULL */
 	const struct disagg_table *sub; /* DISAGG_K_STRUCT */
-	const char *dflt;	      /* takes the same way as input; NULL: none */
-	const char *doc;	      /* one line */
+	const char *dflt;		/* takes the same way as input; NULL: none */
+	const char *doc;		/* one line */
 };
 
 struct disagg_table {
@@ -93,10 +94,9 @@ struct disagg_trace {
 };
 
 /* The origin of the value at path, or NULL. */
-const struct disagg_origin *disagg_trace_origin(const struct disagg_trace *trace,
-	const char *path);
-int disagg_trace_add(struct disagg_trace *trace, const char *path, const char *text,
-	struct disagg_origin at);
+const struct disagg_origin *disagg_trace_origin(const struct disagg_trace *trace, const char *path);
+int disagg_trace_add(
+	struct disagg_trace *trace, const char *path, const char *text, struct disagg_origin at);
 
 struct disagg_schema_walk {
 	struct disagg_arena *arena;

@@ -27,7 +27,7 @@ int disagg_variants_expand(struct disagg_arena *arena, const struct disagg_node 
 
 /* One of them by suffix or selector; NULL with an error that lists the
  * nearest, or all, names. */
-const struct disagg_variant *disagg_variants_pick(const struct disagg_variants *variants,
-	const char *name, struct disagg_err *err);
+const struct disagg_variant *disagg_variants_pick(
+	const struct disagg_variants *variants, const char *name, struct disagg_err *err);
 
 #endif

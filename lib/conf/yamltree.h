@@ -52,12 +52,12 @@ struct disagg_pair {
  * (aliases count expanded).  `<<` merge keys are expanded as YAML 1.1 has it.
  * An empty document is an error.  `source` must outlive the arena or be in it.
  */
-int disagg_yaml_parse(struct disagg_arena *arena, const char *bytes, size_t len,
-	const char *source, struct disagg_node **ret_root, struct disagg_err *err);
+int disagg_yaml_parse(struct disagg_arena *arena, const char *bytes, size_t len, const char *source,
+	struct disagg_node **ret_root, struct disagg_err *err);
 
 /* disagg_fd_read_file and disagg_yaml_parse; positions name `path`. */
-int disagg_yaml_load(struct disagg_arena *arena, const char *path,
-	struct disagg_node **ret_root, struct disagg_err *err);
+int disagg_yaml_load(struct disagg_arena *arena, const char *path, struct disagg_node **ret_root,
+	struct disagg_err *err);
 
 /* The value of a key, or NULL; also NULL where `map` is NULL or no map. */
 struct disagg_node *disagg_node_get(const struct disagg_node *map, const char *key);
@@ -66,21 +66,21 @@ struct disagg_node *disagg_node_get(const struct disagg_node *map, const char *k
 struct disagg_node *disagg_node_find(const struct disagg_node *root, const char *path);
 
 /* New nodes in the arena; NULL when memory has run out. */
-struct disagg_node *disagg_node_scalar(struct disagg_arena *arena, const char *text, bool quoted,
-	struct disagg_origin at);
+struct disagg_node *disagg_node_scalar(
+	struct disagg_arena *arena, const char *text, bool quoted, struct disagg_origin at);
 struct disagg_node *disagg_node_map(struct disagg_arena *arena, struct disagg_origin at);
 struct disagg_node *disagg_node_seq(struct disagg_arena *arena, struct disagg_origin at);
 /* Appends, or replaces in place where the key is there. -1: no memory. */
 int disagg_node_put(struct disagg_arena *arena, struct disagg_node *map, const char *key,
 	struct disagg_origin key_at, struct disagg_node *value);
-int disagg_node_append(struct disagg_arena *arena, struct disagg_node *seq,
-	struct disagg_node *value);
+int disagg_node_append(
+	struct disagg_arena *arena, struct disagg_node *seq, struct disagg_node *value);
 
 /* base with over laid on it: maps merge key by key, anything else replaces, a
  * null in `over` deletes the key (srtctl's override_* rule).  Neither input
  * is changed.  NULL when memory has run out. */
-struct disagg_node *disagg_node_merge(struct disagg_arena *arena, const struct disagg_node *base,
-	const struct disagg_node *over);
+struct disagg_node *disagg_node_merge(
+	struct disagg_arena *arena, const struct disagg_node *base, const struct disagg_node *over);
 
 /* A copy of root with the value at `path` ("a.b[1].c") replaced or created
  * (maps on the way are created, list items must exist). */

@@ -40,7 +40,7 @@ struct disagg_plan_role {
 	enum disagg_role_kind kind;
 	enum disagg_engine engine;
 	uint32_t workers;
-	uint32_t gpus; /* a worker's; 0: a service */
+	uint32_t gpus;		    /* a worker's; 0: a service */
 	int pin[DISAGG_PORT_COUNT]; /* what the engine's own flags fix; -1: none */
 	struct disagg_strs after;
 	struct disagg_map env;
@@ -51,9 +51,9 @@ struct disagg_plan {
 	enum disagg_dialect dialect;
 	const char *source;
 	const char *variant;
-	const char *log_dir; /* NULL: beside the job's output */
-	const char *served_name, *model_path; /* may be NULL */
-	uint32_t nodes;		     /* of the job */
+	const char *log_dir;			  /* NULL: beside the job's output */
+	const char *served_name, *model_path;	  /* may be NULL */
+	uint32_t nodes;				  /* of the job */
 	uint32_t worker_node_first, worker_nodes; /* a contiguous range */
 	uint32_t gpus_per_node;
 	bool gpus_unmanaged, rehearse;
@@ -78,13 +78,13 @@ int disagg_plan_make(struct disagg_arena *arena, const struct disagg_job *job,
 /* plan_make's halves, for tests.  Ports are filled into placed processes. */
 int disagg_plan_place(struct disagg_arena *arena, const struct disagg_job *job,
 	struct disagg_plan *plan, struct disagg_findings *found);
-int disagg_plan_ports(const struct disagg_job *job, struct disagg_plan *plan,
-	struct disagg_findings *found);
+int disagg_plan_ports(
+	const struct disagg_job *job, struct disagg_plan *plan, struct disagg_findings *found);
 
 /* The index of the role, or -1. */
 int disagg_plan_role_index(const struct disagg_plan *plan, const char *name);
 /* Worker `index` of role `role`, or NULL. */
-const struct disagg_worker *disagg_plan_worker(const struct disagg_plan *plan, uint32_t role,
-	uint32_t index);
+const struct disagg_worker *disagg_plan_worker(
+	const struct disagg_plan *plan, uint32_t role, uint32_t index);
 
 #endif

@@ -75,8 +75,8 @@ static int print_task(struct printer *printer, const char *role, uint32_t index,
 	rc = disagg_taskenv(printer->plan, &task, &env, printer->err);
 	if (rc == 0) {
 		disagg_strbuf_printf(printer->out, "%s# %s_%u task %u on <host:%u>\n",
-			printer->out->len ? "\n" : "", role, (unsigned)index,
-			(unsigned)global_id, (unsigned)node);
+			printer->out->len ? "\n" : "", role, (unsigned)index, (unsigned)global_id,
+			(unsigned)node);
 		for (unsigned i = 0; i < env.count; i++)
 			disagg_strbuf_printf(printer->out, "%s=%s\n", env.entry[i].name,
 				env.entry[i].value ? env.entry[i].value : "");

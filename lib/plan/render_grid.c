@@ -28,8 +28,8 @@ static void take_letters(struct disagg_grid *grid)
 	}
 }
 
-int disagg_grid_make(struct disagg_arena *arena, const struct disagg_plan *plan,
-	struct disagg_grid *ret)
+int disagg_grid_make(
+	struct disagg_arena *arena, const struct disagg_plan *plan, struct disagg_grid *ret)
 {
 	struct disagg_grid grid = {.plan = plan};
 	size_t cells = (size_t)plan->nodes * plan->gpus_per_node;
@@ -72,8 +72,8 @@ static bool same_layout(const struct disagg_grid *grid, const uint32_t *a, const
 	return true;
 }
 
-struct disagg_grid_group disagg_grid_fold(const struct disagg_grid *grid, uint32_t first,
-	bool by_layout)
+struct disagg_grid_group disagg_grid_fold(
+	const struct disagg_grid *grid, uint32_t first, bool by_layout)
 {
 	size_t size = grid->plan->gpus_per_node * sizeof(*grid->cell);
 	const uint32_t *row = disagg_grid_row(grid, first);

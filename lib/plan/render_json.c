@@ -50,8 +50,9 @@ static void put_strings(struct disagg_strbuf *out, const struct disagg_strs *str
 
 static void put_process(const struct disagg_process *process, struct disagg_strbuf *out)
 {
-	disagg_strbuf_printf(out, "{\"node\":%u,\"rank\":%u,\"tasks\":%u,\"gpus\":",
-		(unsigned)process->node, (unsigned)process->rank, (unsigned)process->tasks);
+	disagg_strbuf_printf(out,
+		"{\"node\":%u,\"rank\":%u,\"tasks\":%u,\"gpus\":", (unsigned)process->node,
+		(unsigned)process->rank, (unsigned)process->tasks);
 	put_count(out, process->gpu_first, process->gpu_count);
 	disagg_strbuf_puts(out, ",\"ports\":{");
 	for (unsigned i = 0; i < DISAGG_PORT_COUNT; i++) {
@@ -101,9 +102,9 @@ static void put_worker(const struct disagg_plan *plan, const struct disagg_worke
 
 	disagg_strbuf_puts(out, "{\"role\":");
 	put_text(out, role->name);
-	disagg_strbuf_printf(out, ",\"index\":%u,\"engine\":\"%s\",\"tasks\":%u,\"nodes\":",
-		(unsigned)worker->index, disagg_engine_names[role->engine],
-		(unsigned)worker->tasks);
+	disagg_strbuf_printf(out,
+		",\"index\":%u,\"engine\":\"%s\",\"tasks\":%u,\"nodes\":", (unsigned)worker->index,
+		disagg_engine_names[role->engine], (unsigned)worker->tasks);
 	put_nodes(plan, worker, out);
 	disagg_strbuf_puts(out, ",\"processes\":[");
 	for (uint32_t i = 0; i < worker->process_count; i++) {
@@ -123,8 +124,8 @@ static void put_service(const struct disagg_plan *plan, const struct disagg_serv
 
 	disagg_strbuf_puts(out, "{\"role\":");
 	put_text(out, role->name);
-	disagg_strbuf_printf(out, ",\"index\":%u,\"node\":%u,\"port\":",
-		(unsigned)service->index, (unsigned)service->node);
+	disagg_strbuf_printf(out, ",\"index\":%u,\"node\":%u,\"port\":", (unsigned)service->index,
+		(unsigned)service->node);
 	put_number(out, service->port);
 	disagg_strbuf_puts(out, ",\"after\":");
 	put_strings(out, &role->after);
@@ -186,8 +187,8 @@ static void put_ntasks(const struct disagg_sizing *sizing, struct disagg_strbuf 
 
 static void put_sizing(const struct disagg_sizing *sizing, struct disagg_strbuf *out)
 {
-	static const char *const always[] = {"nodes", "ntasks", "ntasks-per-node",
-		"gpus-per-node", "segment"};
+	static const char *const always[] = {
+		"nodes", "ntasks", "ntasks-per-node", "gpus-per-node", "segment"};
 	const unsigned count = sizeof(always) / sizeof(always[0]);
 
 	disagg_strbuf_putc(out, '{');
@@ -225,8 +226,9 @@ static void put_warnings(const struct disagg_findings *found, struct disagg_strb
 			continue;
 		disagg_strbuf_puts(out, first ? "{\"file\":" : ",{\"file\":");
 		put_text(out, item->at.source);
-		disagg_strbuf_printf(out, ",\"line\":%u,\"col\":%u,\"text\":",
-			(unsigned)item->at.line, (unsigned)item->at.col);
+		disagg_strbuf_printf(out,
+			",\"line\":%u,\"col\":%u,\"text\":", (unsigned)item->at.line,
+			(unsigned)item->at.col);
 		put_text(out, item->text);
 		disagg_strbuf_putc(out, '}');
 		first = false;
@@ -240,16 +242,17 @@ static void put_head(const struct disagg_plan *plan, struct disagg_strbuf *out)
 
 	disagg_strbuf_puts(out, "{\"schema\":\"disagg.plan/1\",\"name\":");
 	put_text(out, plan->name);
-	disagg_strbuf_printf(out, ",\"dialect\":\"%s\",\"source\":",
-		disagg_dialect_names[plan->dialect]);
+	disagg_strbuf_printf(
+		out, ",\"dialect\":\"%s\",\"source\":", disagg_dialect_names[plan->dialect]);
 	put_text(out, plan->source);
 	disagg_strbuf_puts(out, ",\"variant\":");
 	put_text(out, plan->variant);
 	disagg_strbuf_printf(out, ",\"nodes\":%u,\"worker_nodes\":", (unsigned)plan->nodes);
 	put_count(out, plan->worker_node_first, plan->worker_nodes);
-	disagg_strbuf_printf(out, ",\"gpus_per_node\":%u,\"gpus\":{\"total\":%u,\"used\":%u,"
-		"\"idle\":%u}", (unsigned)plan->gpus_per_node, (unsigned)total,
-		(unsigned)plan->gpus_used,
+	disagg_strbuf_printf(out,
+		",\"gpus_per_node\":%u,\"gpus\":{\"total\":%u,\"used\":%u,"
+		"\"idle\":%u}",
+		(unsigned)plan->gpus_per_node, (unsigned)total, (unsigned)plan->gpus_used,
 		(unsigned)(total > plan->gpus_used ? total - plan->gpus_used : 0));
 }
 

@@ -27,8 +27,8 @@ static void put_xml(struct disagg_strbuf *out, const char *text)
 	static const struct {
 		char c;
 		const char *entity;
-	} escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"},
-		{'\'', "&#39;"}};
+	} escapes[] = {
+		{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
 
 	for (; *text; text++) {
 		const char *entity = NULL;
@@ -44,8 +44,8 @@ static void put_xml(struct disagg_strbuf *out, const char *text)
 	}
 }
 
-static void put_text(struct picture *picture, uint32_t x, uint32_t y, const char *class,
-	const char *text)
+static void put_text(
+	struct picture *picture, uint32_t x, uint32_t y, const char *class, const char *text)
 {
 	disagg_strbuf_printf(picture->out, "<text x=\"%u\" y=\"%u\" class=\"%s\">", (unsigned)x,
 		(unsigned)y, class);
@@ -55,29 +55,29 @@ static void put_text(struct picture *picture, uint32_t x, uint32_t y, const char
 
 static void put_style(struct disagg_strbuf *out)
 {
-	static const char *const light[PALETTE] = {"#8ec9e8", "#9bd5a0", "#f2d479", "#d9a9e0",
-		"#a9b6ee", "#f0a8a0"};
-	static const char *const dark[PALETTE] = {"#1d5f80", "#2b6b33", "#7a6215", "#6d3976",
-		"#3a4a99", "#8a3a31"};
+	static const char *const light[PALETTE] = {
+		"#8ec9e8", "#9bd5a0", "#f2d479", "#d9a9e0", "#a9b6ee", "#f0a8a0"};
+	static const char *const dark[PALETTE] = {
+		"#1d5f80", "#2b6b33", "#7a6215", "#6d3976", "#3a4a99", "#8a3a31"};
 
 	disagg_strbuf_puts(out, "<style>\ntext{font:13px sans-serif;fill:#222}"
-		".title{font-weight:bold;font-size:15px}.mid{text-anchor:middle}"
-		"rect{stroke:#fff}.bg{fill:#fff;stroke:none}.idle{fill:#eee}\n");
+				".title{font-weight:bold;font-size:15px}.mid{text-anchor:middle}"
+				"rect{stroke:#fff}.bg{fill:#fff;stroke:none}.idle{fill:#eee}\n");
 	for (unsigned i = 0; i < PALETTE; i++)
 		disagg_strbuf_printf(out, ".r%u{fill:%s}", i, light[i]);
 	disagg_strbuf_puts(out, "\n@media (prefers-color-scheme:dark){text{fill:#eee}"
-		"rect{stroke:#1b1b1b}.bg{fill:#1b1b1b}.idle{fill:#333}");
+				"rect{stroke:#1b1b1b}.bg{fill:#1b1b1b}.idle{fill:#333}");
 	for (unsigned i = 0; i < PALETTE; i++)
 		disagg_strbuf_printf(out, ".r%u{fill:%s}", i, dark[i]);
 	disagg_strbuf_puts(out, "}\n</style>\n");
 }
 
 /* One worker's GPUs that lie side by side, or idle ones. */
-static void put_segment(struct picture *picture, uint32_t first, uint32_t count, uint32_t worker,
-	bool numbered)
+static void put_segment(
+	struct picture *picture, uint32_t first, uint32_t count, uint32_t worker, bool numbered)
 {
-	const struct disagg_worker *at = worker == DISAGG_GRID_IDLE
-		? NULL : &picture->plan->worker[worker];
+	const struct disagg_worker *at =
+		worker == DISAGG_GRID_IDLE ? NULL : &picture->plan->worker[worker];
 	uint32_t x = LEFT + first * picture->cell, width = count * picture->cell;
 	char class[16], label[32];
 
@@ -143,9 +143,10 @@ static void put_role(struct picture *picture, uint32_t number)
 	const struct disagg_plan_role *role = &picture->plan->role[number];
 	char text[160];
 
-	disagg_strbuf_printf(picture->out, "<rect x=\"12\" y=\"%u\" width=\"18\" height=\"18\" "
-		"rx=\"3\" class=\"r%u\"/>\n", (unsigned)picture->y + 3,
-		(unsigned)(number % PALETTE));
+	disagg_strbuf_printf(picture->out,
+		"<rect x=\"12\" y=\"%u\" width=\"18\" height=\"18\" "
+		"rx=\"3\" class=\"r%u\"/>\n",
+		(unsigned)picture->y + 3, (unsigned)(number % PALETTE));
 	snprintf(text, sizeof(text), "%c  %.60s: %u x %u GPUs, %s", picture->grid.letter[number],
 		role->name, (unsigned)role->workers, (unsigned)role->gpus,
 		disagg_engine_names[role->engine]);
@@ -159,9 +160,8 @@ static void put_service(struct picture *picture, const struct disagg_service *se
 
 	if (service->port > 0)
 		snprintf(port, sizeof(port), ":%d", (int)service->port);
-	snprintf(text, sizeof(text), "%.60s_%u on n%u%s",
-		picture->plan->role[service->role].name, (unsigned)service->index,
-		(unsigned)service->node, port);
+	snprintf(text, sizeof(text), "%.60s_%u on n%u%s", picture->plan->role[service->role].name,
+		(unsigned)service->index, (unsigned)service->node, port);
 	put_text(picture, 12, picture->y + 16, "service", text);
 	picture->y += ROW_HEIGHT;
 }
@@ -198,9 +198,10 @@ static void put_document(struct picture *picture, struct disagg_strbuf *out)
 	width = LEFT + picture->plan->gpus_per_node * picture->cell + 12;
 	width = width < 520 ? 520 : width;
 	height = picture->y + 12;
-	disagg_strbuf_printf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" "
-		"height=\"%u\" viewBox=\"0 0 %u %u\" role=\"img\">\n", (unsigned)width,
-		(unsigned)height, (unsigned)width, (unsigned)height);
+	disagg_strbuf_printf(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" "
+		"height=\"%u\" viewBox=\"0 0 %u %u\" role=\"img\">\n",
+		(unsigned)width, (unsigned)height, (unsigned)width, (unsigned)height);
 	put_style(out);
 	disagg_strbuf_printf(out, "<rect class=\"bg\" width=\"%u\" height=\"%u\"/>\n",
 		(unsigned)width, (unsigned)height);
@@ -213,8 +214,8 @@ static void put_document(struct picture *picture, struct disagg_strbuf *out)
 void disagg_render_svg(const struct disagg_plan *plan, struct disagg_strbuf *out)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
-	struct picture picture = {.plan = plan,
-		.cell = plan->gpus_per_node > NARROW_GPUS ? 18 : 46};
+	struct picture picture = {
+		.plan = plan, .cell = plan->gpus_per_node > NARROW_GPUS ? 18 : 46};
 
 	if (disagg_grid_make(&arena, plan, &picture.grid) < 0) {
 		out->failed = true;

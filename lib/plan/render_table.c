@@ -130,7 +130,7 @@ static void group_range(const struct table *table, const struct disagg_grid_grou
 static void put_details(struct table *table, const struct disagg_grid_group *group)
 {
 	size_t column = table->label_width + 1 +
-		table->plan->gpus_per_node * (table->cell_width + table->spaced);
+			table->plan->gpus_per_node * (table->cell_width + table->spaced);
 
 	for (uint32_t role = 0; role < table->plan->role_count; role++) {
 		char text[DETAIL_BYTES];
@@ -167,36 +167,35 @@ static void measure(struct table *table)
 
 	table->cell_width = 1;
 	for (uint32_t node = 0; node < plan->nodes;) {
-		struct disagg_grid_group group = disagg_grid_fold(&table->grid, node,
-			table->by_layout);
+		struct disagg_grid_group group =
+			disagg_grid_fold(&table->grid, node, table->by_layout);
 		size_t len;
 
 		disagg_grid_label(&group, text, sizeof(text));
 		len = strlen(text);
-		table->label_width = len > table->label_width ? (uint32_t)len
-							      : table->label_width;
+		table->label_width = len > table->label_width ? (uint32_t)len : table->label_width;
 		node = group.last + 1;
 	}
 	for (uint32_t i = 0; i < plan->worker_count; i++) {
-		uint32_t len = (uint32_t)snprintf(text, sizeof(text), "X%u",
-			(unsigned)plan->worker[i].index);
+		uint32_t len = (uint32_t)snprintf(
+			text, sizeof(text), "X%u", (unsigned)plan->worker[i].index);
 
 		table->cell_width = len > table->cell_width ? len : table->cell_width;
 	}
-	table->numbered = table->label_width + 1 +
-		plan->gpus_per_node * (table->cell_width + 1) <= WIDTH;
+	table->numbered =
+		table->label_width + 1 + plan->gpus_per_node * (table->cell_width + 1) <= WIDTH;
 	if (!table->numbered)
 		table->cell_width = 1;
-	table->spaced = table->numbered ||
-		table->label_width + 1 + plan->gpus_per_node * 2 <= WIDTH;
+	table->spaced =
+		table->numbered || table->label_width + 1 + plan->gpus_per_node * 2 <= WIDTH;
 }
 
 static void put_picture(struct table *table)
 {
 	measure(table);
 	for (uint32_t node = 0; node < table->plan->nodes && !table->out->failed;) {
-		struct disagg_grid_group group = disagg_grid_fold(&table->grid, node,
-			table->by_layout);
+		struct disagg_grid_group group =
+			disagg_grid_fold(&table->grid, node, table->by_layout);
 
 		put_row(table, &group);
 		node = group.last + 1;
@@ -240,8 +239,8 @@ static void put_legend(struct table *table)
 		else
 			disagg_strbuf_printf(table->out, "%c  ", table->grid.letter[i]);
 		put_plain(table->out, role->name, 32);
-		disagg_strbuf_printf(table->out, ": %u x %u GPU%s, %s\n",
-			(unsigned)role->workers, (unsigned)role->gpus, role->gpus == 1 ? "" : "s",
+		disagg_strbuf_printf(table->out, ": %u x %u GPU%s, %s\n", (unsigned)role->workers,
+			(unsigned)role->gpus, role->gpus == 1 ? "" : "s",
 			disagg_engine_names[role->engine]);
 	}
 }
@@ -252,8 +251,8 @@ static uint32_t service_run(const struct disagg_plan *plan, uint32_t first)
 	const struct disagg_service *service = &plan->service[first];
 	uint32_t count = 1;
 
-	while (first + count < plan->service_count &&
-		service[count].role == service->role && service[count].port == service->port &&
+	while (first + count < plan->service_count && service[count].role == service->role &&
+		service[count].port == service->port &&
 		service[count].node == service->node + count)
 		count++;
 	return count;
@@ -288,7 +287,7 @@ static void put_services(const struct disagg_plan *plan, struct disagg_strbuf *o
 static bool is_shell_safe(const char *text)
 {
 	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"0123456789_@%+=:,./-")];
+					   "0123456789_@%+=:,./-")];
 }
 
 static void put_option(struct disagg_strbuf *out, const struct disagg_size *size)
@@ -351,8 +350,8 @@ void disagg_render_table(const struct disagg_plan *plan, const struct disagg_siz
 	bool colour, struct disagg_strbuf *out)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
-	struct table table = {.plan = plan, .colour = colour, .out = out,
-		.by_layout = plan->nodes > FOLD_NODES};
+	struct table table = {
+		.plan = plan, .colour = colour, .out = out, .by_layout = plan->nodes > FOLD_NODES};
 
 	if (disagg_grid_make(&arena, plan, &table.grid) < 0) {
 		out->failed = true;

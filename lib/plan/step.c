@@ -9,16 +9,16 @@
 /* Room for every host name of the largest plan. */
 #define NODELIST_BYTES (32u * 1024u * 1024u)
 
-int disagg_role_split(const char *text, char *ret_role, size_t role_size, int *ret_index,
-	struct disagg_err *err)
+int disagg_role_split(
+	const char *text, char *ret_role, size_t role_size, int *ret_index, struct disagg_err *err)
 {
 	const char *colon = strchr(text, ':');
 	size_t len = colon ? (size_t)(colon - text) : strlen(text);
 	int64_t index = -1;
 
 	if (!len)
-		return disagg_err_set(err, DISAGG_USAGE,
-			"invalid role '%s': expected ROLE or ROLE:INDEX", text);
+		return disagg_err_set(
+			err, DISAGG_USAGE, "invalid role '%s': expected ROLE or ROLE:INDEX", text);
 	if (len >= role_size)
 		return disagg_err_set(err, DISAGG_USAGE,
 			"role name '%.32s...' is longer than %zu bytes", text, role_size - 1);
@@ -45,8 +45,8 @@ static int unknown_role(const struct disagg_plan *plan, const char *role, struct
 	return -1;
 }
 
-static const struct disagg_service *find_service(const struct disagg_plan *plan, uint32_t role,
-	uint32_t index)
+static const struct disagg_service *find_service(
+	const struct disagg_plan *plan, uint32_t role, uint32_t index)
 {
 	for (uint32_t i = 0; i < plan->service_count; i++) {
 		if (plan->service[i].role == role && plan->service[i].index == index)
@@ -104,8 +104,8 @@ static void put_replaced(struct disagg_strbuf *out, const char *text, const char
 	}
 }
 
-char *disagg_run_dir(struct disagg_arena *arena, const struct disagg_plan *plan,
-	const char *job_id, const char *restart_count, const char *submit_dir)
+char *disagg_run_dir(struct disagg_arena *arena, const struct disagg_plan *plan, const char *job_id,
+	const char *restart_count, const char *submit_dir)
 {
 	struct disagg_strbuf path;
 	bool again = restart_count && restart_count[0] && strcmp(restart_count, "0") != 0;

@@ -8,17 +8,17 @@
 
 /* Which task of which step: all that the compute side knows. */
 struct disagg_task {
-	const char *role;     /* of --disagg-role; NULL: the step has none */
-	int index;	      /* of --disagg-role; -1: not given */
-	uint32_t node;	      /* this node's position in the job's node list */
-	uint32_t step_nodes;  /* nodes of the step */
-	uint32_t global_id;   /* task in the step (SLURM_PROCID) */
-	uint32_t local_id;    /* task on this node */
-	uint32_t local_tasks; /* the step's tasks on this node */
+	const char *role;	     /* of --disagg-role; NULL: the step has none */
+	int index;		     /* of --disagg-role; -1: not given */
+	uint32_t node;		     /* this node's position in the job's node list */
+	uint32_t step_nodes;	     /* nodes of the step */
+	uint32_t global_id;	     /* task in the step (SLURM_PROCID) */
+	uint32_t local_id;	     /* task on this node */
+	uint32_t local_tasks;	     /* the step's tasks on this node */
 	const char *visible_devices; /* CUDA_VISIBLE_DEVICES as Slurm set it; NULL: not set */
 	const struct disagg_hostlist *hosts; /* of the job, in order */
-	const char *job_id;	/* decimal */
-	const char *restart_count; /* NULL or "0": first run */
+	const char *job_id;		     /* decimal */
+	const char *restart_count;	     /* NULL or "0": first run */
 	const char *submit_dir;
 	int port_offset; /* SLURM_DISAGG_PORT_OFFSET */
 	/* for ${env:NAME}; may be NULL */
@@ -46,12 +46,12 @@ int disagg_plan_pick(const struct disagg_plan *plan, const char *role, int index
 	struct disagg_err *err);
 
 /* "decode:3" to its parts; index -1 where there is none. */
-int disagg_role_split(const char *text, char *ret_role, size_t role_size, int *ret_index,
-	struct disagg_err *err);
+int disagg_role_split(
+	const char *text, char *ret_role, size_t role_size, int *ret_index, struct disagg_err *err);
 
 /* <log_dir>/<jobid>[.<restart>], with %j and {job_id} filled in. */
-char *disagg_run_dir(struct disagg_arena *arena, const struct disagg_plan *plan,
-	const char *job_id, const char *restart_count, const char *submit_dir);
+char *disagg_run_dir(struct disagg_arena *arena, const struct disagg_plan *plan, const char *job_id,
+	const char *restart_count, const char *submit_dir);
 
 /* What a role step asks srun for: node names, one a task, in rank order. */
 int disagg_step_nodelist(struct disagg_arena *arena, const struct disagg_plan *plan,

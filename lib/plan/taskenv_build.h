@@ -20,7 +20,7 @@ struct disagg_build {
 	const struct disagg_worker *worker;
 	const struct disagg_process *process;
 	const struct disagg_service *service;
-	uint32_t rank; /* task in the worker */
+	uint32_t rank;			    /* task in the worker */
 	char name[DISAGG_BUILD_NAME_BYTES]; /* "decode_1" */
 };
 
@@ -31,8 +31,8 @@ int disagg_build_list(struct disagg_build *build, const char *name, struct disag
 void disagg_build_list_init(struct disagg_strbuf *list);
 
 const char *disagg_build_host(const struct disagg_build *build, uint32_t node);
-const struct disagg_process *disagg_build_leader(const struct disagg_build *build,
-	const struct disagg_worker *worker);
+const struct disagg_process *disagg_build_leader(
+	const struct disagg_build *build, const struct disagg_worker *worker);
 /* What a port is in this job; 0: none.  What the engine's flags pin counts. */
 int disagg_build_port(const struct disagg_build *build, const struct disagg_plan_role *role,
 	enum disagg_port port, int32_t planned);

@@ -46,8 +46,8 @@ static int put_referenced(struct disagg_build *build, const char *name, const ch
 
 static int put_role_env(struct disagg_build *build)
 {
-	bool templated = build->plan->dialect == DISAGG_SRTCTL &&
-		build->role->engine != DISAGG_E_TRTLLM;
+	bool templated =
+		build->plan->dialect == DISAGG_SRTCTL && build->role->engine != DISAGG_E_TRTLLM;
 
 	for (unsigned i = 0; i < build->role->env.count; i++) {
 		const struct disagg_kv *kv = &build->role->env.v[i];
@@ -87,7 +87,9 @@ static int put_serving_type(struct disagg_build *build)
 	if (!build->worker)
 		return disagg_build_put(build, "DISAGG_SERVING_TYPE", name);
 	return disagg_envlist_setf(build->out, "DISAGG_SERVING_TYPE", "%s_%u", name,
-		(unsigned)build->worker->index) < 0 ? disagg_err_nomem(build->err) : 0;
+		       (unsigned)build->worker->index) < 0
+		       ? disagg_err_nomem(build->err)
+		       : 0;
 }
 
 /* Where srtctl sends a benchmark for a worker's metrics: Dynamo has them on the
@@ -95,8 +97,8 @@ static int put_serving_type(struct disagg_build *build)
 static int srt_port(const struct disagg_build *build, const struct disagg_worker *worker,
 	enum disagg_engine frontend, int public)
 {
-	enum disagg_port port = frontend == DISAGG_E_DYNAMO_FRONTEND ? DISAGG_PORT_SYSTEM
-								     : DISAGG_PORT_HTTP;
+	enum disagg_port port =
+		frontend == DISAGG_E_DYNAMO_FRONTEND ? DISAGG_PORT_SYSTEM : DISAGG_PORT_HTTP;
 
 	if (frontend == DISAGG_E_VLLM_SERVER)
 		return public;
@@ -105,7 +107,8 @@ static int srt_port(const struct disagg_build *build, const struct disagg_worker
 }
 
 /* For a variable that the file may set itself. */
-static int put_list_unless_set(struct disagg_build *build, const char *name, struct disagg_strbuf *list)
+static int put_list_unless_set(
+	struct disagg_build *build, const char *name, struct disagg_strbuf *list)
 {
 	if (!disagg_envlist_get(build->out, name))
 		return disagg_build_list(build, name, list);
@@ -123,7 +126,8 @@ static int put_srt_kind(struct disagg_build *build, enum disagg_role_kind kind, 
 	disagg_build_list_init(&endpoints);
 	for (uint32_t i = 0; i < build->plan->worker_count; i++) {
 		const struct disagg_worker *worker = &build->plan->worker[i];
-		const char *host = disagg_build_host(build, disagg_build_leader(build, worker)->node);
+		const char *host =
+			disagg_build_host(build, disagg_build_leader(build, worker)->node);
 		int port = srt_port(build, worker, frontend, public);
 
 		if (build->plan->role[worker->role].kind != kind || !port)
@@ -151,7 +155,8 @@ static int put_metrics(struct disagg_build *build, enum disagg_engine frontend, 
 
 		if (port)
 			disagg_strbuf_printf(&urls, "%shttp://%s:%d/metrics", urls.len ? "," : "",
-				disagg_build_host(build, disagg_build_leader(build, worker)->node), port);
+				disagg_build_host(build, disagg_build_leader(build, worker)->node),
+				port);
 	}
 	return put_list_unless_set(build, "AIPERF_SERVER_METRICS_URLS", &urls);
 }
@@ -191,8 +196,8 @@ static int put_srt_frontend(struct disagg_build *build, const char *type,
 	if (!service || !port)
 		return 0;
 	if (!disagg_envlist_get(build->out, "SRT_FRONTEND_HOST") &&
-		disagg_build_put(build, "SRT_FRONTEND_HOST",
-			disagg_build_host(build, service->node)) < 0)
+		disagg_build_put(
+			build, "SRT_FRONTEND_HOST", disagg_build_host(build, service->node)) < 0)
 		return -1;
 	if (disagg_envlist_get(build->out, "SRT_FRONTEND_PORT"))
 		return 0;

@@ -18,7 +18,10 @@ struct field {
 	size_t offset;
 };
 
-#define FIELD(name, kind) {#name, kind, offsetof(struct disagg_plan, name)}
+#define FIELD(name, kind)                                                                          \
+	{                                                                                          \
+#name, kind, offsetof(struct disagg_plan, name)                                    \
+	}
 
 /* What is one value for the whole plan, in the order of the text. */
 static const struct field plan_fields[] = {
@@ -71,8 +74,8 @@ static uint32_t number_pair(struct pairs *pairs, const struct disagg_kv *kv, uin
 	return pairs->count++;
 }
 
-static int collect_pairs(struct disagg_arena *arena, const struct disagg_plan *plan,
-	struct pairs *pairs)
+static int collect_pairs(
+	struct disagg_arena *arena, const struct disagg_plan *plan, struct pairs *pairs)
 {
 	uint32_t total = 1, used = 0;
 
@@ -125,8 +128,8 @@ static void put_ranges(struct disagg_strbuf *out, const uint32_t *index, unsigne
 
 /* ---- encode ---- */
 
-static void put_field(struct disagg_strbuf *out, const struct disagg_plan *plan,
-	const struct field *field)
+static void put_field(
+	struct disagg_strbuf *out, const struct disagg_plan *plan, const struct field *field)
 {
 	const void *at = (const char *)plan + field->offset;
 
@@ -143,8 +146,8 @@ static void put_field(struct disagg_strbuf *out, const struct disagg_plan *plan,
 	disagg_strbuf_putc(out, ';');
 }
 
-static void put_role(struct disagg_strbuf *out, const struct disagg_plan_role *role,
-	const uint32_t *index)
+static void put_role(
+	struct disagg_strbuf *out, const struct disagg_plan_role *role, const uint32_t *index)
 {
 	disagg_strbuf_puts(out, "role=");
 	disagg_wire_put_text(out, role->name);
@@ -225,8 +228,8 @@ int disagg_wire_encode(struct disagg_arena *arena, const struct disagg_plan *pla
 
 /* ---- decode ---- */
 
-static int read_u32(struct disagg_wire_reader *reader, const char *ends, uint32_t max,
-	uint32_t *ret)
+static int read_u32(
+	struct disagg_wire_reader *reader, const char *ends, uint32_t max, uint32_t *ret)
 {
 	int64_t value;
 
@@ -252,8 +255,8 @@ static int read_name(struct disagg_wire_reader *reader, const char *const *names
 	return disagg_wire_damaged(reader, expected);
 }
 
-static int read_field(struct disagg_wire_reader *reader, struct disagg_plan *plan,
-	const struct field *field)
+static int read_field(
+	struct disagg_wire_reader *reader, struct disagg_plan *plan, const struct field *field)
 {
 	void *at = (char *)plan + field->offset;
 	unsigned value = 0;
@@ -286,8 +289,8 @@ static int read_fields(struct disagg_wire_reader *reader, struct disagg_plan *pl
 	return 0;
 }
 
-static int read_pairs(struct disagg_wire_reader *reader, const struct disagg_plan *plan,
-	struct disagg_map *ret)
+static int read_pairs(
+	struct disagg_wire_reader *reader, const struct disagg_plan *plan, struct disagg_map *ret)
 {
 	uint32_t count;
 
@@ -329,8 +332,8 @@ static int read_after(struct disagg_wire_reader *reader, struct disagg_strs *ret
 	return 0;
 }
 
-static int read_range(struct disagg_wire_reader *reader, const struct disagg_map *pairs,
-	struct disagg_map *env)
+static int read_range(
+	struct disagg_wire_reader *reader, const struct disagg_map *pairs, struct disagg_map *env)
 {
 	uint32_t first, last;
 
@@ -349,8 +352,8 @@ static int read_range(struct disagg_wire_reader *reader, const struct disagg_map
 	return 0;
 }
 
-static int read_env(struct disagg_wire_reader *reader, const struct disagg_map *pairs,
-	struct disagg_map *env)
+static int read_env(
+	struct disagg_wire_reader *reader, const struct disagg_map *pairs, struct disagg_map *env)
 {
 	if (*reader->at == ';')
 		return 0;
@@ -461,15 +464,15 @@ static int read_seal(struct disagg_wire_reader *reader)
 	return 0;
 }
 
-int disagg_wire_decode(struct disagg_arena *arena, const char *text,
-	struct disagg_plan **ret_plan, struct disagg_err *err)
+int disagg_wire_decode(struct disagg_arena *arena, const char *text, struct disagg_plan **ret_plan,
+	struct disagg_err *err)
 {
 	struct disagg_wire_reader reader = {.arena = arena, .begin = text, .at = text, .err = err};
 	struct disagg_plan *plan;
 
 	if (strnlen(text, DISAGG_MAX_WIRE_BYTES + 1u) > DISAGG_MAX_WIRE_BYTES)
-		return disagg_err_set(err, DISAGG_CONFIG, "plan is longer than %u bytes",
-			DISAGG_MAX_WIRE_BYTES);
+		return disagg_err_set(
+			err, DISAGG_CONFIG, "plan is longer than %u bytes", DISAGG_MAX_WIRE_BYTES);
 	if (read_version(&reader) < 0 || read_seal(&reader) < 0)
 		return -1;
 	plan = disagg_arena_alloc(arena, sizeof(*plan));

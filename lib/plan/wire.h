@@ -16,7 +16,7 @@ int disagg_wire_encode(struct disagg_arena *arena, const struct disagg_plan *pla
 
 /* Bounded whatever the bytes are.  Another version: an error that says which
  * side is older. */
-int disagg_wire_decode(struct disagg_arena *arena, const char *text,
-	struct disagg_plan **ret_plan, struct disagg_err *err);
+int disagg_wire_decode(struct disagg_arena *arena, const char *text, struct disagg_plan **ret_plan,
+	struct disagg_err *err);
 
 #endif

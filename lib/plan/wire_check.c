@@ -71,8 +71,8 @@ static int check_role(const struct disagg_plan_role *role, uint32_t number, stru
 	return 0;
 }
 
-static int check_process(const struct disagg_plan *plan, uint32_t number, uint32_t worker,
-	struct disagg_err *err)
+static int check_process(
+	const struct disagg_plan *plan, uint32_t number, uint32_t worker, struct disagg_err *err)
 {
 	const struct disagg_process *process = &plan->process[number];
 
@@ -91,8 +91,8 @@ static int check_process(const struct disagg_plan *plan, uint32_t number, uint32
 	return 0;
 }
 
-static int check_worker(const struct disagg_plan *plan, uint32_t number, uint32_t *next,
-	struct disagg_err *err)
+static int check_worker(
+	const struct disagg_plan *plan, uint32_t number, uint32_t *next, struct disagg_err *err)
 {
 	const struct disagg_worker *worker = &plan->worker[number];
 	uint32_t tasks = 0;

@@ -15,8 +15,8 @@ static const int32_t *row_at(const struct disagg_wire_rows *rows, uint32_t row)
 	return rows->v + (size_t)row * rows->columns;
 }
 
-static bool same_step(const struct disagg_wire_rows *rows, uint32_t first, uint32_t row,
-	uint32_t period)
+static bool same_step(
+	const struct disagg_wire_rows *rows, uint32_t first, uint32_t row, uint32_t period)
 {
 	const int32_t *a = row_at(rows, first), *b = row_at(rows, first + period);
 	const int32_t *c = row_at(rows, row), *d = row_at(rows, row + period);
@@ -40,8 +40,8 @@ static uint32_t count_repeats(const struct disagg_wire_rows *rows, uint32_t firs
 
 /* The period that spares most rows, or 0.  Linear over a whole table: what is
  * scanned for the best period is at most its own rows and 64 more, times 64. */
-static uint32_t best_period(const struct disagg_wire_rows *rows, uint32_t first,
-	uint32_t *ret_repeats)
+static uint32_t best_period(
+	const struct disagg_wire_rows *rows, uint32_t first, uint32_t *ret_repeats)
 {
 	uint32_t left = rows->count - first, best = 0, best_spared = 0;
 
@@ -117,8 +117,8 @@ static int read_row(struct disagg_wire_reader *reader, uint32_t columns, const c
 		bool last = i + 1 == columns;
 		int64_t value;
 
-		if (disagg_wire_number(reader, last ? ends : ",|*/;", empty, min, VALUE_MAX,
-			    &value) < 0)
+		if (disagg_wire_number(
+			    reader, last ? ends : ",|*/;", empty, min, VALUE_MAX, &value) < 0)
 			return -1;
 		if (!last && disagg_wire_literal(reader, ",") < 0)
 			return -1;
@@ -136,8 +136,8 @@ static int repeat_rows(struct disagg_wire_reader *reader, struct disagg_wire_row
 	size_t left = stride * (repeats - 1);
 
 	for (size_t i = 0; i < left; i++) {
-		int64_t value = (int64_t)to[(ptrdiff_t)i - (ptrdiff_t)stride] +
-			step[i % rows->columns];
+		int64_t value =
+			(int64_t)to[(ptrdiff_t)i - (ptrdiff_t)stride] + step[i % rows->columns];
 
 		if (value < -1 || value > VALUE_MAX)
 			return disagg_wire_damaged(reader, "a step that stays in range");
@@ -154,8 +154,8 @@ static int read_repeat(struct disagg_wire_reader *reader, struct disagg_wire_row
 	int64_t repeats;
 
 	if (disagg_wire_literal(reader, "*") < 0 ||
-		disagg_wire_number(reader, "+", 0, 2, (rows->count - first) / period,
-			&repeats) < 0 ||
+		disagg_wire_number(reader, "+", 0, 2, (rows->count - first) / period, &repeats) <
+			0 ||
 		disagg_wire_literal(reader, "+") < 0 ||
 		read_row(reader, rows->columns, "/;", 0, -VALUE_MAX, step) < 0)
 		return -1;
@@ -165,8 +165,8 @@ static int read_repeat(struct disagg_wire_reader *reader, struct disagg_wire_row
 	return 0;
 }
 
-static int read_block(struct disagg_wire_reader *reader, struct disagg_wire_rows *rows,
-	uint32_t *row)
+static int read_block(
+	struct disagg_wire_reader *reader, struct disagg_wire_rows *rows, uint32_t *row)
 {
 	uint32_t first = *row;
 
@@ -197,7 +197,8 @@ int disagg_wire_rows(struct disagg_wire_reader *reader, uint32_t columns, uint32
 		return -1;
 	rows.count = (uint32_t)count;
 	if (count) {
-		rows.v = disagg_arena_array(reader->arena, (size_t)count, columns * sizeof(*rows.v));
+		rows.v =
+			disagg_arena_array(reader->arena, (size_t)count, columns * sizeof(*rows.v));
 		if (!rows.v)
 			return disagg_err_nomem(reader->err);
 	}

@@ -10,8 +10,8 @@
 
 _Static_assert(PROCESS_COLUMNS <= DISAGG_WIRE_COLUMNS, "a process is the widest row");
 
-static int32_t *new_rows(struct disagg_arena *arena, struct disagg_wire_rows *rows,
-	uint32_t count, uint32_t columns)
+static int32_t *new_rows(
+	struct disagg_arena *arena, struct disagg_wire_rows *rows, uint32_t count, uint32_t columns)
 {
 	rows->count = count;
 	rows->columns = columns;
@@ -19,8 +19,8 @@ static int32_t *new_rows(struct disagg_arena *arena, struct disagg_wire_rows *ro
 	return rows->v;
 }
 
-static int put_workers(struct disagg_arena *arena, const struct disagg_plan *plan,
-	struct disagg_strbuf *out)
+static int put_workers(
+	struct disagg_arena *arena, const struct disagg_plan *plan, struct disagg_strbuf *out)
 {
 	struct disagg_wire_rows rows;
 	int32_t *v = new_rows(arena, &rows, plan->worker_count, WORKER_COLUMNS);
@@ -37,8 +37,8 @@ static int put_workers(struct disagg_arena *arena, const struct disagg_plan *pla
 	return 0;
 }
 
-static int put_processes(struct disagg_arena *arena, const struct disagg_plan *plan,
-	struct disagg_strbuf *out)
+static int put_processes(
+	struct disagg_arena *arena, const struct disagg_plan *plan, struct disagg_strbuf *out)
 {
 	struct disagg_wire_rows rows;
 	int32_t *v = new_rows(arena, &rows, plan->process_count, PROCESS_COLUMNS);
@@ -61,8 +61,8 @@ static int put_processes(struct disagg_arena *arena, const struct disagg_plan *p
 	return 0;
 }
 
-static int put_services(struct disagg_arena *arena, const struct disagg_plan *plan,
-	struct disagg_strbuf *out)
+static int put_services(
+	struct disagg_arena *arena, const struct disagg_plan *plan, struct disagg_strbuf *out)
 {
 	struct disagg_wire_rows rows;
 	int32_t *v = new_rows(arena, &rows, plan->service_count, SERVICE_COLUMNS);
@@ -124,8 +124,9 @@ static int read_processes(struct disagg_wire_reader *reader, struct disagg_plan 
 		const int32_t *v = rows.v + (size_t)i * PROCESS_COLUMNS;
 		struct disagg_process *process = &plan->process[i];
 
-		while (worker < plan->worker_count && i >= plan->worker[worker].first_process +
-				plan->worker[worker].process_count)
+		while (worker < plan->worker_count &&
+			i >= plan->worker[worker].first_process +
+					plan->worker[worker].process_count)
 			worker++;
 		if (worker == plan->worker_count)
 			return disagg_wire_damaged(reader, "a worker for each process");

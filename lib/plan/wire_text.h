@@ -25,8 +25,8 @@ struct disagg_wire_rows {
 };
 
 #define DISAGG_WIRE_TASKS   DISAGG_MAX_GPUS_PER_NODE /* of a process */
-#define DISAGG_WIRE_COLUMNS 12u /* of the widest table */
-#define DISAGG_WIRE_PERIOD  64u /* the longest pattern that is looked for */
+#define DISAGG_WIRE_COLUMNS 12u			     /* of the widest table */
+#define DISAGG_WIRE_PERIOD  64u			     /* the longest pattern that is looked for */
 
 /* IEEE 802.3, as zlib's crc32 */
 uint32_t disagg_wire_crc32(const char *bytes, size_t len);

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HAND_NO_PORTS {-1, -1, -1, -1, -1, -1, -1}
+#define HAND_NO_PORTS                                                                              \
+	{                                                                                          \
+		-1, -1, -1, -1, -1, -1, -1                                                         \
+	}
 
 static inline void *hand_array(struct disagg_arena *arena, size_t count, size_t size)
 {
@@ -25,12 +28,15 @@ static inline void *hand_array(struct disagg_arena *arena, size_t count, size_t 
 static inline void hand_role(struct disagg_plan_role *role, const char *name,
 	enum disagg_role_kind kind, enum disagg_engine engine, uint32_t workers, uint32_t gpus)
 {
-	*role = (struct disagg_plan_role){.name = name, .kind = kind, .engine = engine,
-		.workers = workers, .gpus = gpus, .pin = HAND_NO_PORTS};
+	*role = (struct disagg_plan_role){.name = name,
+		.kind = kind,
+		.engine = engine,
+		.workers = workers,
+		.gpus = gpus,
+		.pin = HAND_NO_PORTS};
 }
 
-static inline struct disagg_plan *hand_plan(struct disagg_arena *arena,
-	enum disagg_dialect dialect)
+static inline struct disagg_plan *hand_plan(struct disagg_arena *arena, enum disagg_dialect dialect)
 {
 	static const struct disagg_process processes[] = {
 		{0, 0, 0, 1, 0, 2, {7500, 6100, 7200, 5200, 5400, -1, 8300}},
@@ -40,19 +46,33 @@ static inline struct disagg_plan *hand_plan(struct disagg_arena *arena,
 		{3, 2, 0, 1, 2, 2, {7504, 6100, -1, 5204, 5404, -1, 8303}},
 	};
 	static const struct disagg_worker workers[] = {
-		{0, 0, 0, 1, 1}, {0, 1, 1, 1, 1}, {1, 0, 2, 2, 3}, {1, 1, 4, 1, 1},
+		{0, 0, 0, 1, 1},
+		{0, 1, 1, 1, 1},
+		{1, 0, 2, 2, 3},
+		{1, 1, 4, 1, 1},
 	};
 	static const struct disagg_service services[] = {
-		{2, 0, 0, 2379}, {3, 0, 1, 8180}, {3, 1, 2, 8180}, {4, 0, 0, 8000},
+		{2, 0, 0, 2379},
+		{3, 0, 1, 8180},
+		{3, 1, 2, 8180},
+		{4, 0, 0, 8000},
 		{5, 0, 2, -1},
 	};
 	static const char *after[] = {"prefill", "decode-big"};
 	struct disagg_plan *plan = hand_array(arena, 1, sizeof(*plan));
 	struct disagg_kv *env = hand_array(arena, 4, sizeof(*env));
 
-	*plan = (struct disagg_plan){.name = "demo", .dialect = dialect, .source = "demo.yaml",
-		.nodes = 3, .worker_nodes = 3, .gpus_per_node = 4, .gpus_used = 12,
-		.role_count = 6, .worker_count = 4, .process_count = 5, .service_count = 5};
+	*plan = (struct disagg_plan){.name = "demo",
+		.dialect = dialect,
+		.source = "demo.yaml",
+		.nodes = 3,
+		.worker_nodes = 3,
+		.gpus_per_node = 4,
+		.gpus_used = 12,
+		.role_count = 6,
+		.worker_count = 4,
+		.process_count = 5,
+		.service_count = 5};
 	plan->role = hand_array(arena, 6, sizeof(*plan->role));
 	hand_role(&plan->role[0], "prefill", DISAGG_PREFILL, DISAGG_E_SGLANG, 2, 2);
 	hand_role(&plan->role[1], "decode-big", DISAGG_DECODE, DISAGG_E_SGLANG, 2, 6);
@@ -77,14 +97,17 @@ static inline struct disagg_plan *hand_plan(struct disagg_arena *arena,
 }
 
 /* `workers` workers of `size` GPUs, one behind the other, over as many nodes as needed. */
-static inline struct disagg_plan *hand_big_plan(struct disagg_arena *arena, uint32_t workers,
-	uint32_t size, uint32_t gpus_per_node)
+static inline struct disagg_plan *hand_big_plan(
+	struct disagg_arena *arena, uint32_t workers, uint32_t size, uint32_t gpus_per_node)
 {
 	struct disagg_plan *plan = hand_array(arena, 1, sizeof(*plan));
 	uint32_t cursor = 0, most = workers * (size / gpus_per_node + 2);
 
-	*plan = (struct disagg_plan){.name = "big", .source = "big.yaml",
-		.gpus_per_node = gpus_per_node, .gpus_used = workers * size, .role_count = 2,
+	*plan = (struct disagg_plan){.name = "big",
+		.source = "big.yaml",
+		.gpus_per_node = gpus_per_node,
+		.gpus_used = workers * size,
+		.role_count = 2,
 		.worker_count = workers};
 	plan->nodes = (workers * size + gpus_per_node - 1) / gpus_per_node;
 	plan->worker_nodes = plan->nodes;
@@ -108,8 +131,10 @@ static inline struct disagg_plan *hand_big_plan(struct disagg_arena *arena, uint
 			int32_t n = (int32_t)plan->process_count++;
 
 			*process = (struct disagg_process){.worker = i,
-				.node = cursor / gpus_per_node, .rank = worker->process_count,
-				.tasks = 1, .gpu_first = (uint16_t)first,
+				.node = cursor / gpus_per_node,
+				.rank = worker->process_count,
+				.tasks = 1,
+				.gpu_first = (uint16_t)first,
 				.gpu_count = (uint16_t)take,
 				.port = {7500 + n, left == size ? 6100 + (int)first * 16 : 0, -1,
 					20000 + n, 30000 + n, -1, 8300 + (int)first}};
@@ -154,15 +179,15 @@ static inline bool same_table(const void *a, const void *b, size_t count, size_t
 /* Field by field; the name of the first that differs, or NULL. */
 static inline const char *plan_difference(const struct disagg_plan *a, const struct disagg_plan *b)
 {
-#define SAME_TEXT(field)                             \
-	do {                                         \
-		if (!same_text(a->field, b->field))  \
-			return #field;               \
+#define SAME_TEXT(field)                                                                           \
+	do {                                                                                       \
+		if (!same_text(a->field, b->field))                                                \
+			return #field;                                                             \
 	} while (0)
-#define SAME(field)                         \
-	do {                                \
-		if (a->field != b->field)   \
-			return #field;      \
+#define SAME(field)                                                                                \
+	do {                                                                                       \
+		if (a->field != b->field)                                                          \
+			return #field;                                                             \
 	} while (0)
 	SAME_TEXT(name);
 	SAME(dialect);

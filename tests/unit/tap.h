@@ -22,8 +22,8 @@ static inline bool tap_ok(bool good, const char *file, int line, const char *wha
 	return good;
 }
 
-static inline bool tap_str(const char *got, const char *want, const char *file, int line,
-	const char *what)
+static inline bool tap_str(
+	const char *got, const char *want, const char *file, int line, const char *what)
 {
 	bool good = got && want ? strcmp(got, want) == 0 : got == want;
 
@@ -34,20 +34,20 @@ static inline bool tap_str(const char *got, const char *want, const char *file, 
 	return good;
 }
 
-static inline bool tap_has(const char *got, const char *part, const char *file, int line,
-	const char *what)
+static inline bool tap_has(
+	const char *got, const char *part, const char *file, int line, const char *what)
 {
 	bool good = got && strstr(got, part);
 
 	tap_ok(good, file, line, what);
 	if (!good)
-		printf("#   got      '%s'\n#   expected it to contain '%s'\n",
-			got ? got : "(null)", part);
+		printf("#   got      '%s'\n#   expected it to contain '%s'\n", got ? got : "(null)",
+			part);
 	return good;
 }
 
-static inline bool tap_int(intmax_t got, intmax_t want, const char *file, int line,
-	const char *what)
+static inline bool tap_int(
+	intmax_t got, intmax_t want, const char *file, int line, const char *what)
 {
 	tap_ok(got == want, file, line, what);
 	if (got != want)

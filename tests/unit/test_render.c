@@ -15,8 +15,7 @@ static struct disagg_size sizes[] = {
 	{.option = "array", .strength = DISAGG_SIZE_REFUSE},
 	{.option = "gpus", .value = "12", .strength = DISAGG_SIZE_CHECK},
 };
-static const struct disagg_sizing sizing = {.v = sizes,
-	.count = sizeof(sizes) / sizeof(sizes[0])};
+static const struct disagg_sizing sizing = {.v = sizes, .count = sizeof(sizes) / sizeof(sizes[0])};
 
 /* ---- JSON ---- */
 
@@ -34,7 +33,8 @@ static void test_json(struct disagg_arena *arena)
 	plan->role[0].pin[DISAGG_PORT_BOOTSTRAP] = 9100;
 	disagg_strbuf_init(&out, 0);
 	disagg_render_json(plan, &sizing, &found, &out);
-	has_str(out.text, "{\"schema\":\"disagg.plan/1\",\"name\":\"demo\",\"dialect\":\"srtctl\","
+	has_str(out.text,
+		"{\"schema\":\"disagg.plan/1\",\"name\":\"demo\",\"dialect\":\"srtctl\","
 		"\"source\":\"demo.yaml\",\"variant\":null,\"nodes\":3,\"worker_nodes\":[0,1,2],"
 		"\"gpus_per_node\":4,\"gpus\":{\"total\":12,\"used\":12,\"idle\":0},"
 		"\"workers\":[{\"role\":\"prefill\",\"index\":0,\"engine\":\"sglang\",\"tasks\":1,"
@@ -45,17 +45,22 @@ static void test_json(struct disagg_arena *arena)
 	has_str(out.text, "\"index\":0,\"engine\":\"sglang\",\"tasks\":3,\"nodes\":[1,2],",
 		"a worker on two nodes");
 	has_str(out.text, "\"http\":0,\"bootstrap\":null", "any and none");
-	has_str(out.text, "\"dist\":8303}}]}],\"services\":[{\"role\":\"etcd\",\"index\":0,"
+	has_str(out.text,
+		"\"dist\":8303}}]}],\"services\":[{\"role\":\"etcd\",\"index\":0,"
 		"\"node\":0,\"port\":2379,\"after\":[]},{\"role\":\"frontend\",\"index\":0,"
-		"\"node\":1,\"port\":8180,\"after\":[\"prefill\",\"decode-big\"]},", "services");
-	has_str(out.text, "{\"role\":\"benchmark\",\"index\":0,\"node\":2,\"port\":null,"
+		"\"node\":1,\"port\":8180,\"after\":[\"prefill\",\"decode-big\"]},",
+		"services");
+	has_str(out.text,
+		"{\"role\":\"benchmark\",\"index\":0,\"node\":2,\"port\":null,"
 		"\"after\":[]}],\"sbatch\":{\"nodes\":3,\"ntasks\":12,\"ntasks_per_node\":4,"
 		"\"gpus_per_node\":4,\"segment\":null,\"exclusive\":true,\"mem\":0,"
 		"\"account\":\"1234\",\"comment\":\"it's mine\",\"requeue\":true},",
 		"sizing");
-	has_str(out.text, "\"warnings\":[{\"file\":\"demo.yaml\",\"line\":3,\"col\":7,"
+	has_str(out.text,
+		"\"warnings\":[{\"file\":\"demo.yaml\",\"line\":3,\"col\":7,"
 		"\"text\":\"key 'x' has \\\"no\\\" effect\"},{\"file\":null,\"line\":0,"
-		"\"col\":0,\"text\":\"of no place\"}]}", "warnings");
+		"\"col\":0,\"text\":\"of no place\"}]}",
+		"warnings");
 	is_str(out.len ? out.text + out.len - 1 : "", "}", "no newline at the end");
 	disagg_strbuf_clear(&out);
 	plan->worker_count = plan->service_count = 0;
@@ -71,8 +76,10 @@ static void test_sbatch(void)
 
 	disagg_strbuf_init(&out, 0);
 	disagg_render_sbatch(&sizing, &out);
-	is_str(out.text, "--nodes=3 --ntasks-per-node=4 --gpus-per-node=4 --exclusive --mem=0 "
-		"--account=1234 --comment='it'\\''s mine' --requeue", "the flags, for a shell");
+	is_str(out.text,
+		"--nodes=3 --ntasks-per-node=4 --gpus-per-node=4 --exclusive --mem=0 "
+		"--account=1234 --comment='it'\\''s mine' --requeue",
+		"the flags, for a shell");
 	disagg_strbuf_release(&out);
 }
 
@@ -131,9 +138,11 @@ static void test_folding(struct disagg_arena *arena)
 		uint32_t workers, size, gpus;
 		const char *line;
 	} rows[] = {
-		{12, 8, 8, "n0-n3   P  P  P  P  P  P  P  P   P0-P3\n"
+		{12, 8, 8,
+			"n0-n3   P  P  P  P  P  P  P  P   P0-P3\n"
 			"n4-n11  D  D  D  D  D  D  D  D   D0-D7\n"},
-		{96, 2, 4, "n0-n15   P   P   p   p    P0-P31\n"
+		{96, 2, 4,
+			"n0-n15   P   P   p   p    P0-P31\n"
 			"n16-n47  D   D   d   d    D0-D63\n"},
 		{2, 16, 8, "n0-n1  D0 D0 D0 D0 D0 D0 D0 D0\nn2-n3  D1 "},
 		{5000, 2, 64, "n0-n51   PPppPPppPPppPPppPPppPPppPPpp"},
@@ -143,8 +152,8 @@ static void test_folding(struct disagg_arena *arena)
 
 	disagg_strbuf_init(&out, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct disagg_plan *plan = hand_big_plan(arena, rows[i].workers, rows[i].size,
-			rows[i].gpus);
+		struct disagg_plan *plan =
+			hand_big_plan(arena, rows[i].workers, rows[i].size, rows[i].gpus);
 
 		disagg_strbuf_clear(&out);
 		disagg_render_table(plan, &sizing, false, &out);
@@ -239,8 +248,8 @@ static void test_explain(void)
 		{"tokens.SECRET[0]", "hf_secret", {NULL, 0, 0}},
 		{"text", "two\nlines", {"default", 0, 0}},
 	};
-	struct disagg_job job = {.trace = {.item = values,
-		.count = sizeof(values) / sizeof(values[0])}};
+	struct disagg_job job = {
+		.trace = {.item = values, .count = sizeof(values) / sizeof(values[0])}};
 	struct disagg_strbuf out;
 
 	disagg_strbuf_init(&out, 0);

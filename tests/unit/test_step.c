@@ -9,7 +9,9 @@ static void test_split(void)
 		const char *text, *role;
 		int index;
 	} good[] = {
-		{"decode", "decode", -1}, {"decode:0", "decode", 0}, {"a-b:17", "a-b", 17},
+		{"decode", "decode", -1},
+		{"decode:0", "decode", 0},
+		{"a-b:17", "a-b", 17},
 	};
 	static const struct {
 		const char *text, *error;
@@ -54,7 +56,8 @@ static void test_pick(const struct disagg_plan *plan)
 		const char *error;
 	} bad[] = {
 		{"decod", -1, "unknown role 'decod': the plan has prefill, decode-big, etcd"},
-		{"prefill", -1, "role 'prefill' has 2 workers: say which one, 'prefill:0' to "
+		{"prefill", -1,
+			"role 'prefill' has 2 workers: say which one, 'prefill:0' to "
 			"'prefill:1'"},
 		{"prefill", 2, "role 'prefill' has no worker 2: it has 2, counted from 0"},
 		{"etcd", 1, "role 'etcd' has no worker 1: it has 1, counted from 0"},
@@ -66,7 +69,8 @@ static void test_pick(const struct disagg_plan *plan)
 	ok(worker == &plan->worker[3] && !service, "is that worker and no service");
 	is_int(disagg_plan_pick(plan, "etcd", -1, &worker, &service, NULL), 0, "the only service");
 	ok(!worker && service == &plan->service[0], "is that service and no worker");
-	is_int(disagg_plan_pick(plan, "frontend", 1, &worker, &service, NULL), 0, "a service of two");
+	is_int(disagg_plan_pick(plan, "frontend", 1, &worker, &service, NULL), 0,
+		"a service of two");
 	ok(service == &plan->service[2], "is the second");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct disagg_err err = DISAGG_ERR_INIT;
@@ -96,8 +100,8 @@ static void test_run_dir(struct disagg_plan *plan, struct disagg_arena *arena)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		plan->log_dir = rows[i].log_dir;
-		is_str(disagg_run_dir(arena, plan, "42", rows[i].restart, "/home/u"),
-			rows[i].want, rows[i].want);
+		is_str(disagg_run_dir(arena, plan, "42", rows[i].restart, "/home/u"), rows[i].want,
+			rows[i].want);
 	}
 	plan->log_dir = NULL;
 	disagg_alloc_fail_after(0);
@@ -113,18 +117,21 @@ static void test_nodelist(const struct disagg_plan *plan, struct disagg_arena *a
 	const char *list = NULL;
 	uint32_t tasks = 0;
 
-	is_int(disagg_step_nodelist(arena, plan, &plan->worker[2], NULL, &hosts, &list, &tasks,
-		       &err), 0, "a worker over two nodes");
+	is_int(disagg_step_nodelist(
+		       arena, plan, &plan->worker[2], NULL, &hosts, &list, &tasks, &err),
+		0, "a worker over two nodes");
 	is_str(list, "nb,nb,nc", "one name a task, in rank order");
 	is_int(tasks, 3, "three tasks");
-	is_int(disagg_step_nodelist(arena, plan, NULL, &plan->service[2], &hosts, &list, &tasks,
-		       &err), 0, "a service");
+	is_int(disagg_step_nodelist(
+		       arena, plan, NULL, &plan->service[2], &hosts, &list, &tasks, &err),
+		0, "a service");
 	is_str(list, "nc", "is on its node");
 	is_int(tasks, 1, "one task");
 	hosts.count = 2;
 	list = NULL;
-	is_int(disagg_step_nodelist(arena, plan, &plan->worker[2], NULL, &hosts, &list, &tasks,
-		       &err), -1, "a job that is too small");
+	is_int(disagg_step_nodelist(
+		       arena, plan, &plan->worker[2], NULL, &hosts, &list, &tasks, &err),
+		-1, "a job that is too small");
 	is_str(err.text, "plan uses node 2 but the job has 2 nodes, counted from 0", "says so");
 	ok(!list, "and returns nothing");
 }

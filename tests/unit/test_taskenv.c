@@ -17,17 +17,26 @@ static struct disagg_task task_of(const char *role, int index, uint32_t node, ui
 {
 	static const char *pair[] = {"HF_TOKEN", "hf_123"};
 
-	return (struct disagg_task){.role = role, .index = index, .node = node, .step_nodes = 1,
-		.global_id = id, .local_id = id, .local_tasks = 1, .visible_devices = "0,1,2,3",
-		.hosts = &hosts, .job_id = "42", .submit_dir = "/home/u", .getenv = fake_getenv,
+	return (struct disagg_task){.role = role,
+		.index = index,
+		.node = node,
+		.step_nodes = 1,
+		.global_id = id,
+		.local_id = id,
+		.local_tasks = 1,
+		.visible_devices = "0,1,2,3",
+		.hosts = &hosts,
+		.job_id = "42",
+		.submit_dir = "/home/u",
+		.getenv = fake_getenv,
 		.context = pair};
 }
 
 static struct disagg_arena scratch;
 
 /* The variables of a task; on an error `err` holds it and the list is empty. */
-static struct disagg_envlist env_of(const struct disagg_plan *plan, const struct disagg_task *task,
-	struct disagg_err *err)
+static struct disagg_envlist env_of(
+	const struct disagg_plan *plan, const struct disagg_task *task, struct disagg_err *err)
 {
 	struct disagg_envlist env;
 
@@ -109,8 +118,10 @@ static void test_ports(struct disagg_arena *arena)
 	has_env(&env, "DISAGG_PORT_HTTP", NULL);
 	task.port_offset = 60000;
 	env_of(plan, &task, &err);
-	is_str(err.text, "port 67503 of 'decode-big_0' is outside 1 to 65535 with the port offset "
-		"60000", "an offset that goes too far");
+	is_str(err.text,
+		"port 67503 of 'decode-big_0' is outside 1 to 65535 with the port offset "
+		"60000",
+		"an offset that goes too far");
 	plan->role[4].engine = DISAGG_E_COMMAND;
 	task = task_of("etcd", -1, 0, 0);
 	env = env_of(plan, &task, &err);
@@ -194,11 +205,14 @@ static void test_bad_tasks(struct disagg_arena *arena)
 	} rows[] = {
 		{"nobody", -1, 0, 0, "unknown role 'nobody'"},
 		{"prefill", -1, 0, 0, "role 'prefill' has 2 workers"},
-		{"prefill", 0, 1, 0, "task 0 of 'prefill_0' belongs on node 0 ('na') but runs on "
+		{"prefill", 0, 1, 0,
+			"task 0 of 'prefill_0' belongs on node 0 ('na') but runs on "
 			"node 1 ('nb')"},
-		{"decode-big", 0, 1, 2, "task 2 of 'decode-big_0' belongs on node 2 ('nc') but "
+		{"decode-big", 0, 1, 2,
+			"task 2 of 'decode-big_0' belongs on node 2 ('nc') but "
 			"runs on node 1 ('nb')"},
-		{"decode-big", 0, 1, 3, "worker 'decode-big_0' has 3 tasks but the step has a "
+		{"decode-big", 0, 1, 3,
+			"worker 'decode-big_0' has 3 tasks but the step has a "
 			"task 3, counted from 0"},
 		{"etcd", -1, 1, 0, "task 0 of 'etcd_0' belongs on node 0 ('na')"},
 		{"etcd", -1, 0, 1, "service 'etcd_0' is one task but the step has a task 1"},
@@ -221,8 +235,10 @@ static void test_bad_tasks(struct disagg_arena *arena)
 	task = task_of("prefill", 0, 0, 0);
 	task.getenv = NULL;
 	env_of(plan, &task, &err);
-	is_str(err.text, "variable 'HF_TOKEN' of role 'prefill' is ${env:HF_TOKEN}, and 'HF_TOKEN' "
-		"is not set in the job", "a reference to nothing");
+	is_str(err.text,
+		"variable 'HF_TOKEN' of role 'prefill' is ${env:HF_TOKEN}, and 'HF_TOKEN' "
+		"is not set in the job",
+		"a reference to nothing");
 	is_int(err.code, DISAGG_MISSING, "is something missing");
 }
 
@@ -306,7 +322,8 @@ static void test_srt(struct disagg_arena *arena)
 	has_env(&env, "SRT_DECODE_ENDPOINTS", "nb:7502,nc:7504");
 	has_env(&env, "SRT_AGG_IPS", NULL);
 	has_env(&env, "SRT_AGG_ENDPOINTS", NULL);
-	has_env(&env, "AIPERF_SERVER_METRICS_URLS", "http://na:7500/metrics,"
+	has_env(&env, "AIPERF_SERVER_METRICS_URLS",
+		"http://na:7500/metrics,"
 		"http://na:7501/metrics,http://nb:7502/metrics,http://nc:7504/metrics");
 	plan->role[3].engine = DISAGG_E_SGLANG_ROUTER;
 	plan->role[5].env = (struct disagg_map){&own, 1};

@@ -199,7 +199,7 @@ static void test_bad_texts(void)
 		{"", "damaged at byte 0: expected 'DISAGG_PLAN='"},
 		{"hello", "expected 'DISAGG_PLAN='"},
 		{"DISAGG_PLAN=2;0;00000000;", "plan version 2 is newer than this plugin (1): the "
-			"submit host and the node have different releases"},
+					      "submit host and the node have different releases"},
 		{"DISAGG_PLAN=0;0;00000000;", "plan version 0 is older than this plugin (1)"},
 		{"DISAGG_PLAN=x;0;00000000;", "expected a number from 0"},
 		{"DISAGG_PLAN=1", "expected ';'"},
@@ -273,9 +273,9 @@ static void test_bad_payloads(void)
 			ok(false, rows[i].from);
 			continue;
 		}
-		refuse_text(seal(&arena, disagg_arena_printf(&arena, "%.*s%s%s",
-				    (int)(at - payload), payload, rows[i].to,
-				    at + strlen(rows[i].from))),
+		refuse_text(
+			seal(&arena, disagg_arena_printf(&arena, "%.*s%s%s", (int)(at - payload),
+					     payload, rows[i].to, at + strlen(rows[i].from))),
 			rows[i].expected, rows[i].to);
 	}
 	refuse_text(seal(&arena, disagg_arena_printf(&arena, "%sx", payload)), "expected the end",
@@ -303,9 +303,10 @@ static void test_bombs(void)
 	text = strstr(text, "name=");
 	end = text ? strstr(text, "processes=") : NULL;
 	for (size_t i = 0; end && i < sizeof(tables) / sizeof(tables[0]); i++)
-		refuse_text(seal(&arena, disagg_arena_printf(&arena,
-				    "%.*sprocesses=%s;services=0:;", (int)(end - text), text,
-				    tables[i])), "plan ", tables[i]);
+		refuse_text(
+			seal(&arena, disagg_arena_printf(&arena, "%.*sprocesses=%s;services=0:;",
+					     (int)(end - text), text, tables[i])),
+			"plan ", tables[i]);
 	disagg_arena_release(&arena);
 }
 
@@ -352,7 +353,7 @@ static void test_out_of_memory(void)
 
 		disagg_alloc_fail_after(n);
 		done = disagg_wire_encode(&scratch, plan, &text, &err) == 0 &&
-			disagg_wire_decode(&scratch, text, &back, &err) == 0;
+		       disagg_wire_decode(&scratch, text, &back, &err) == 0;
 		disagg_alloc_fail_after(-1);
 		if (!done && (err.code != DISAGG_SYSTEM || back))
 			ok(false, "an allocation that fails is a system error");
