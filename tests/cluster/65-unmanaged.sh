@@ -169,7 +169,7 @@ refused() { # DISAGG_CLUSTER-WORD WHAT PART...
 }
 refused DISAGG_CLUSTER=nosuch "an unknown cluster" nosuch exact larger
 refused DISAGG_CLUSTER=nowhere "a cluster's partition" "nvalid partition"
-is "$(as_root squeue -h)" "" "nothing is left in the queue"
+is "$(as_root squeue -h -t PD,R)" "" "nothing is left in the queue"
 no_node_drained
 rm -f "$site"
 done_testing
