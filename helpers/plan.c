@@ -2,6 +2,7 @@
 #include "helpers/helper.h"
 #include "lib/conf/job.h"
 #include "lib/conf/select.h"
+#include "lib/engine/render_commands.h"
 #include "lib/plan/present.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,17 +13,22 @@
 enum action { PLAN, CHECK, EXPLAIN, VARIANTS };
 enum { O_FORMAT = 256, O_CHECK, O_EXPLAIN, O_VARIANTS, O_SET, O_FILE, O_CLUSTER, O_REHEARSE };
 
+/* Behind the formats of a plan: it needs the engines, which a plan knows not. */
+#define AS_COMMANDS (DISAGG_AS_SVG + 1)
+
 static const char *const format_names[] = {
 	[DISAGG_AS_TABLE] = "table",
 	[DISAGG_AS_JSON] = "json",
 	[DISAGG_AS_SBATCH] = "sbatch",
 	[DISAGG_AS_ENV] = "env",
 	[DISAGG_AS_SVG] = "svg",
-	[DISAGG_AS_SVG + 1] = NULL,
+	[AS_COMMANDS] = "commands",
+	[AS_COMMANDS + 1] = NULL,
 };
 
 static const struct helper_option options[] = {
-	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "table (default), json, sbatch, env or svg"},
+	{"format", O_FORMAT, HELPER_VALUE, "FORMAT",
+		"table (default), json, sbatch, env, svg or commands"},
 	{"check", O_CHECK, HELPER_FLAG, NULL, "only validate: one line a file"},
 	{"explain", O_EXPLAIN, HELPER_FLAG, NULL, "every value and where it comes from"},
 	{"variants", O_VARIANTS, HELPER_FLAG, NULL, "list the variants of a file"},
@@ -43,6 +49,7 @@ static const struct helper helper = {
 	.examples = "  disagg-plan job.yaml\n"
 		    "  disagg-plan --check configs/*.yaml\n"
 		    "  disagg-plan --format=json 'recipe.yaml:1k1k_*' | jq .nodes\n"
+		    "  disagg-plan --format=commands job.yaml | jq -r '.steps[] | .argv | @sh'\n"
 		    "  disagg-plan --set hardware.num_gen_servers=2 --format=sbatch job.yaml\n",
 	.environment = "  DISAGG_SET           PATH=VALUE, several with ';' or newlines between\n"
 		       "  DISAGG_CLUSTER_FILE  as --cluster-file (default " CLUSTER_FILE ")\n"
@@ -76,11 +83,29 @@ static const char *heading_of(const struct call *call)
 {
 	enum disagg_format format = format_of(call);
 
-	if (call->chosen.count < 2 || format == DISAGG_AS_JSON || format == DISAGG_AS_VERDICT)
+	if (call->chosen.count < 2 || format == DISAGG_AS_JSON || format == DISAGG_AS_VERDICT ||
+		call->format == AS_COMMANDS)
 		return NULL;
 	if (format != DISAGG_AS_TABLE)
 		return "# ";
 	return call->shown ? "\n## " : "## ";
+}
+
+/* One line of JSON a configuration. */
+static int present_commands(struct disagg_arena *arena, const struct disagg_job *job,
+	struct disagg_strbuf *out, struct disagg_findings *found)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_plan *plan;
+
+	if (disagg_plan_make(arena, job, &plan, found))
+		return -1;
+	if (disagg_render_commands(arena, job, plan, out, &err)) {
+		disagg_findings_take(found, &err);
+		return -1;
+	}
+	disagg_strbuf_putc(out, '\n');
+	return 0;
 }
 
 static int present(struct call *call, struct disagg_arena *arena, struct disagg_strbuf *out,
@@ -94,8 +119,11 @@ static int present(struct call *call, struct disagg_arena *arena, struct disagg_
 	how.label = request->path;
 	if (request->variant)
 		how.label = disagg_arena_printf(arena, "%s:%s", request->path, request->variant);
-	if (!how.label || disagg_job_load(arena, request, &job, found) ||
-		disagg_present(arena, job, &how, out, found))
+	if (!how.label || disagg_job_load(arena, request, &job, found))
+		return DISAGG_CONFIG;
+	if (call->action == PLAN && call->format == AS_COMMANDS
+			? present_commands(arena, job, out, found)
+			: disagg_present(arena, job, &how, out, found))
 		return DISAGG_CONFIG;
 	call->shown++;
 	return helper_print(&helper, out);

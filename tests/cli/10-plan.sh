@@ -92,10 +92,10 @@ refuses 2 "unknown option '-z'" "an unknown letter" "$bin/disagg-plan" -z plan.y
 refuses 2 "option '--set' needs a value" "a missing value" "$bin/disagg-plan" plan.yaml --set
 refuses 2 "option '--check' takes no value" "a value too many" \
 	"$bin/disagg-plan" --check=yes plan.yaml
-refuses 2 "--format: 'jsn' is none of table, json, sbatch, env, svg; did you mean 'json'?" \
+refuses 2 "--format: 'jsn' is none of table, json, sbatch, env, svg, commands; did you mean 'json'?" \
 	"an unknown format" "$bin/disagg-plan" --format=jsn plan.yaml
-refuses 2 "--format: 'commands' is none of" "a format of another tool" \
-	"$bin/disagg-plan" --format=commands plan.yaml
+refuses 2 "--format: 'script' is none of" "a format of another tool" \
+	"$bin/disagg-plan" --format=script plan.yaml
 refuses 2 "--set: expected PATH=VALUE, got 'x'" "a --set without =" \
 	"$bin/disagg-plan" --set x plan.yaml
 refuses 2 "'--explain' has no place beside" "two actions" \
