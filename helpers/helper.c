@@ -212,10 +212,11 @@ static void count_rest(const struct disagg_findings *found, bool is_error, unsig
 			all - shown, is_error ? "error" : "warning", all - shown == 1 ? "" : "s");
 }
 
-void helper_findings(const struct disagg_findings *found)
+void helper_findings(struct disagg_findings *found)
 {
 	unsigned errors = 0, warnings = 0;
 
+	disagg_findings_sort(found);
 	for (unsigned i = 0; i < found->count; i++) {
 		const struct disagg_finding *finding = &found->item[i];
 		struct disagg_finding place = {.at = finding->at, .text = ""};

@@ -60,8 +60,8 @@ int helper_choice(const struct helper *helper, const char *option, const char *c
 bool helper_colour(void);
 
 /* "file:line:col: text" and "file:line:col: warning: text" on stderr, in the
- * order they were found; what is over the limits is counted. */
-void helper_findings(const struct disagg_findings *found);
+ * order of the file; what is over the limits is counted. */
+void helper_findings(struct disagg_findings *found);
 
 /* To stdout, whole; 0, or DISAGG_SYSTEM with a message out. */
 int helper_print(const struct helper *helper, const struct disagg_strbuf *out);

@@ -218,6 +218,7 @@ static void take_environment(struct call *call)
 	call->request.cluster_name = cluster && cluster[0] ? cluster : NULL;
 	call->request.env_set = getenv("DISAGG_SET");
 	call->request.set = call->set;
+	call->request.set_name = "--set";
 }
 
 /* ---- operands ---- */

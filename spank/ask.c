@@ -56,21 +56,23 @@ static bool has_rival(const struct disagg_ask *ask, const char *option)
 		{"mem-per-gpu", "mem"},
 		{"mem-per-gpu", "mem-per-cpu"},
 		{"exclusive", "oversubscribe"},
+		{"overlap", "exclusive"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strcmp(option, rows[i].option) == 0 &&
-			disagg_hostopt_isset(&ask->host, rows[i].rival))
+		if (strcmp(option, rows[i].option) == 0 && is_given(ask, rows[i].rival))
 			return true;
 	}
 	return false;
 }
 
 /* A rival in SBATCH_MEM_PER_CPU comes after our #SBATCH line, and Slurm ends
- * sbatch where it meets our memory: that is asked for when all is known. */
+ * sbatch where it meets our memory; srun may be told --exclusive after the role.
+ * Such an option is asked for when all is known. */
 static bool is_late(const struct disagg_size *size)
 {
-	return size->strength == DISAGG_SIZE_DEFAULT && strncmp(size->option, "mem", 3) == 0;
+	return size->strength == DISAGG_SIZE_DEFAULT &&
+	       (strncmp(size->option, "mem", 3) == 0 || strcmp(size->option, "overlap") == 0);
 }
 
 static void put_one(const struct disagg_ask *ask, struct disagg_arena *arena, unsigned i,
@@ -154,7 +156,7 @@ void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
 		return;
 	}
 	ask->sizing = *sizing;
-	if (refuse_hopeless(ask, arena, found))
+	if (refuse_hopeless(ask, arena, found) || ask->look_only)
 		return;
 	for (unsigned i = 0; i < sizing->count; i++) {
 		if (!is_late(&sizing->v[i]))
@@ -208,7 +210,128 @@ void disagg_ask_check(
 			refuse(ask, size, now, found);
 	}
 	for (unsigned i = 0; ask->asked && i < ask->sizing.count && !found->errors; i++) {
-		if (is_late(&ask->sizing.v[i]))
+		if (!ask->look_only && is_late(&ask->sizing.v[i]))
 			put_one(ask, arena, i, found);
 	}
+}
+
+/* ---- what the user says by another option, or leaves to Slurm's one ---- */
+
+bool disagg_ask_lacks(const struct disagg_ask *ask)
+{
+	static const struct {
+		const char *option, *instead[2], *unsaid;
+	} rows[] = {
+		{"nodes", {NULL}, "1"},
+		{"ntasks-per-node", {"ntasks"}, "1"},
+		{"gpus-per-node", {"gpus", "gres"}, NULL},
+	};
+
+	for (unsigned i = 0; ask->asked && i < ask->sizing.count; i++) {
+		const struct disagg_size *size = &ask->sizing.v[i];
+
+		if (size->strength != DISAGG_SIZE_PLAN || is_given(ask, size->option))
+			continue;
+		for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+			bool said = rows[r].unsaid && strcmp(size->value, rows[r].unsaid) == 0;
+
+			if (strcmp(size->option, rows[r].option) != 0)
+				continue;
+			for (unsigned k = 0; k < 2 && rows[r].instead[k]; k++)
+				said = said || is_given(ask, rows[r].instead[k]);
+			if (!said)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- what a dry run shows ---- */
+
+/* Of the user's alone; those that a sizing may have are in its rows. */
+static const char *const shown[] = {"account", "partition", "qos", "reservation", "time",
+	"constraint", "job-name", "nodelist", "exclude", "mem", "mem-per-cpu", "mem-per-gpu",
+	"cpus-per-gpu", "exclusive", "dependency", "begin", "array"};
+
+static bool has_row(const struct disagg_sizing *sizing, const char *option)
+{
+	for (unsigned i = 0; i < sizing->count; i++) {
+		if (strcmp(sizing->v[i].option, option) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Slurm gives "gres:gpu:4,gres:x:1" back, or with "/", for "gpu:4,x:1". */
+static void drop_kind(char *value)
+{
+	char *to = value;
+
+	for (const char *from = value; *from;) {
+		size_t len = strcspn(from, ",");
+
+		if (strncmp(from, "gres:", 5) == 0 || strncmp(from, "gres/", 5) == 0) {
+			from += 5;
+			len -= 5;
+		}
+		len += from[len] == ',';
+		memmove(to, from, len);
+		to += len;
+		from += len;
+	}
+	*to = '\0';
+}
+
+static int show_theirs(
+	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_size *size)
+{
+	char *now;
+
+	size->strength = DISAGG_SIZE_DEFAULT;
+	/* a flag has no word but its name */
+	if (size->value && !size->value[0])
+		return 0;
+	now = disagg_hostopt_get(&ask->host, arena, size->option);
+	if (!now)
+		return -1;
+	if (strcmp(size->option, "gres") == 0)
+		drop_kind(now);
+	size->value = now;
+	return 0;
+}
+
+int disagg_ask_result(
+	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_sizing *ret)
+{
+	struct disagg_sizing sizing = ask->sizing;
+	size_t more = sizeof(shown) / sizeof(shown[0]);
+
+	if (!ask->open || !ask->asked)
+		return 0;
+	sizing.v = disagg_arena_grow(
+		arena, ask->sizing.v, sizing.count, sizing.count + more, sizeof(*sizing.v));
+	if (!sizing.v)
+		return -1;
+	for (unsigned i = 0; i < ask->sizing.count; i++) {
+		struct disagg_size *size = &sizing.v[i];
+
+		if (still_ours(ask, arena, i))
+			continue;
+		if (!disagg_hostopt_isset(&ask->host, size->option))
+			size->strength = DISAGG_SIZE_CHECK;
+		else if (show_theirs(ask, arena, size))
+			return -1;
+	}
+	for (size_t i = 0; i < more; i++) {
+		struct disagg_size size = {.option = shown[i]};
+
+		if (has_row(&sizing, shown[i]) || !disagg_hostopt_known(&ask->host, shown[i]) ||
+			!disagg_hostopt_isset(&ask->host, shown[i]))
+			continue;
+		if (show_theirs(ask, arena, &size))
+			return -1;
+		sizing.v[sizing.count++] = size;
+	}
+	*ret = sizing;
+	return 0;
 }

@@ -24,6 +24,7 @@ struct disagg_ask {
 	struct disagg_hostopt host;
 	bool open;	 /* the host program's options are at hand */
 	bool typed_only; /* in a job the environment repeats the job's own options */
+	bool look_only;	 /* the sizing is held against what the user says, not asked for */
 	struct disagg_sizing sizing;
 	struct disagg_asked *asked; /* as many as sizing.count */
 };
@@ -38,6 +39,14 @@ void disagg_ask_put(struct disagg_ask *ask, struct disagg_arena *arena,
 	const struct disagg_sizing *sizing, struct disagg_findings *found);
 void disagg_ask_check(
 	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_findings *found);
+
+/* look_only, and checked: whether the user has not said what the plan needs. */
+bool disagg_ask_lacks(const struct disagg_ask *ask);
+
+/* After check: what Slurm is asked for, the user's words in place of ours.
+ * -1: no memory. */
+int disagg_ask_result(
+	const struct disagg_ask *ask, struct disagg_arena *arena, struct disagg_sizing *ret);
 
 /* Values that the file leaves to be filled in and the user has not given. */
 void disagg_ask_missing(struct disagg_ask *ask, struct disagg_findings *found);

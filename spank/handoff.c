@@ -100,7 +100,7 @@ void disagg_handoff_finish(struct disagg_said *said, struct disagg_submit *submi
 	if (said->given[DISAGG_OPT_CONFIG] && (!text || strcmp(text, SIZED) != 0))
 		disagg_err_set(&said->err, DISAGG_CONFIG,
 			"plugstack.conf says sizing=cli_filter, but cli_filter/disagg has not run: "
-			"slurm.conf needs CliFilterPlugins=disagg");
+			"slurm.conf needs CliFilterPlugins=cli_filter/disagg");
 	unsetenv(HANDOFF);
 	disagg_submit_size(submit, said, NULL);
 }
@@ -119,7 +119,8 @@ int disagg_handoff_filter(void *opt)
 		return -1;
 	}
 	disagg_submit_size(&submit, &said, opt);
-	rc = disagg_submit_check(&submit, &said);
+	/* a dry run prints first; the SPANK plugin then says what is wrong */
+	rc = said.given[DISAGG_OPT_DRY_RUN] ? 0 : disagg_submit_check(&submit, &said);
 	if (rc)
 		disagg_message_findings(&submit.found);
 	disagg_submit_release(&submit);

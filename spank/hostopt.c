@@ -88,11 +88,11 @@ bool disagg_hostopt_typed(const struct disagg_hostopt *host, const char *name)
 	return row && disagg_hostopt_isset(host, name) && !host->by_env(host->opt, row->val);
 }
 
-const char *disagg_hostopt_get(
+char *disagg_hostopt_get(
 	const struct disagg_hostopt *host, struct disagg_arena *arena, const char *name)
 {
 	char *value = host->get(host->opt, name);
-	const char *copy = disagg_arena_strdup(arena, value ? value : "");
+	char *copy = disagg_arena_strdup(arena, value ? value : "");
 
 	if (value)
 		host->xfree((void **)&value);

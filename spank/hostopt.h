@@ -43,7 +43,7 @@ bool disagg_hostopt_isset(const struct disagg_hostopt *host, const char *name);
 /* Typed, or an #SBATCH line: neither the environment's nor ours. */
 bool disagg_hostopt_typed(const struct disagg_hostopt *host, const char *name);
 /* A copy in the arena; "" where there is no value; NULL without memory. */
-const char *disagg_hostopt_get(
+char *disagg_hostopt_get(
 	const struct disagg_hostopt *host, struct disagg_arena *arena, const char *name);
 
 #endif

@@ -48,8 +48,9 @@ static void print_kind(const struct disagg_findings *found, bool errors, unsigne
 		slurm_info("and %u more warnings", total - shown);
 }
 
-void disagg_message_findings(const struct disagg_findings *found)
+void disagg_message_findings(struct disagg_findings *found)
 {
+	disagg_findings_sort(found);
 	if (found->errors)
 		print_kind(found, true, found->errors);
 	else
@@ -59,4 +60,6 @@ void disagg_message_findings(const struct disagg_findings *found)
 void disagg_message_print(const char *text)
 {
 	fputs(text, stdout);
+	/* what is said next on stderr stands behind it */
+	fflush(stdout);
 }

@@ -11,7 +11,7 @@ void disagg_message_error(const struct disagg_err *err);
 void disagg_message_node_error(const struct disagg_err *err);
 void disagg_message_note(const char *text);
 /* Errors, at most DISAGG_MAX_ERRORS; with none, the warnings. */
-void disagg_message_findings(const struct disagg_findings *found);
+void disagg_message_findings(struct disagg_findings *found);
 /* To stdout, as it is. */
 void disagg_message_print(const char *text);
 

@@ -88,6 +88,8 @@ static int make_sizing(struct disagg_arena *arena, const struct layout *layout, 
 		{"distribution", "arbitrary", DISAGG_SIZE_PLAN, {0}, why, NULL},
 		{"ntasks", tasks, DISAGG_SIZE_PLAN, {0}, why, NULL},
 		{"overcommit", "", DISAGG_SIZE_DEFAULT, {0}, why, NULL},
+		/* else the steps of the roles wait for each other */
+		{"overlap", "", DISAGG_SIZE_DEFAULT, {0}, why, NULL},
 		{"nodes", nodes, DISAGG_SIZE_CHECK, {0}, why, NULL},
 		{"ntasks-per-node", NULL, DISAGG_SIZE_REFUSE, {0}, why, NULL},
 		{"het-group", NULL, DISAGG_SIZE_REFUSE, {0}, "a heterogeneous job has no roles",
@@ -150,7 +152,7 @@ void disagg_step_size(struct disagg_step *step, const struct disagg_said *said)
 	if (!step->ask.open) {
 		disagg_findings_error(&step->found, NULL,
 			"this release of Slurm does not let a plugin lay a step out; add: "
-			"--nodelist=%s --distribution=arbitrary --ntasks=%u --overcommit",
+			"--nodelist=%s --distribution=arbitrary --ntasks=%u --overcommit --overlap",
 			layout.nodelist, layout.tasks);
 		return;
 	}

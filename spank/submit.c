@@ -14,17 +14,27 @@ void disagg_submit_release(struct disagg_submit *submit)
 	*submit = (struct disagg_submit){0};
 }
 
+/* plugstack.conf's words, and before them the user's. */
+static void name_cluster(struct disagg_request *request, const struct disagg_said *said)
+{
+	const char *file = getenv("DISAGG_CLUSTER_FILE");
+	const char *cluster = getenv("DISAGG_CLUSTER");
+
+	request->cluster_file = said->cluster_file;
+	if (file) {
+		request->cluster_file = file[0] ? file : NULL;
+		request->cluster_file_must_exist = file[0];
+	}
+	request->cluster_name = cluster && cluster[0] ? cluster : said->cluster_name;
+}
+
 static int load_job(struct disagg_submit *submit, const struct disagg_said *said)
 {
 	struct disagg_err err = DISAGG_ERR_INIT;
-	const char *cluster = getenv("DISAGG_CLUSTER");
 	struct disagg_request request = {
 		.set = said->set,
 		.set_count = said->set_count,
 		.env_set = getenv("DISAGG_SET"),
-		.cluster_file = said->cluster_file,
-		/* the user's word goes before plugstack.conf's */
-		.cluster_name = cluster && cluster[0] ? cluster : said->cluster_name,
 		.rehearse = said->given[DISAGG_OPT_REHEARSE],
 	};
 
@@ -33,6 +43,14 @@ static int load_job(struct disagg_submit *submit, const struct disagg_said *said
 		disagg_findings_take(&submit->found, &err);
 		return -1;
 	}
+	if (request.variant && strpbrk(request.variant, "*?")) {
+		disagg_findings_error(&submit->found, NULL,
+			"--disagg-config=%s: patterns are for disagg-plan, a job is of one variant; "
+			"'disagg-plan --variants %s' lists them",
+			said->value[DISAGG_OPT_CONFIG], request.path);
+		return -1;
+	}
+	name_cluster(&request, said);
 	return disagg_job_load(&submit->arena, &request, &submit->job, &submit->found);
 }
 
@@ -118,8 +136,8 @@ static void start_over(struct disagg_submit *submit)
 
 void disagg_submit_size(struct disagg_submit *submit, const struct disagg_said *said, void *opt)
 {
-	if (said->sizer != DISAGG_BY_USER)
-		disagg_ask_open(&submit->ask, opt, false);
+	disagg_ask_open(&submit->ask, opt, false);
+	submit->ask.look_only = said->sizer == DISAGG_BY_USER;
 	start_over(submit);
 	if (!said->value[DISAGG_OPT_CONFIG])
 		return;
@@ -161,18 +179,32 @@ static void check_het(struct disagg_submit *submit, const struct disagg_said *sa
 			"roles in one file and submit one job");
 }
 
-/* The host program's options are out of reach: the user can type them. */
-static void advise_flags(struct disagg_submit *submit)
+static void advise_flags(struct disagg_submit *submit, const char *why)
 {
 	struct disagg_strbuf flags;
 
 	disagg_strbuf_init(&flags, 4096);
 	disagg_render_sbatch(&submit->ask.sizing, &flags);
-	disagg_findings_error(&submit->found, NULL,
-		"this release of Slurm does not let a plugin size the job: plugstack.conf needs "
-		"sizing=cli_filter with cli_filter/disagg, or sizing=user, and then type: %s",
-		flags.text);
+	disagg_findings_error(&submit->found, NULL, "%s type: %s", why, flags.text);
 	disagg_strbuf_release(&flags);
+}
+
+/* What was typed, or will be, beside the plan. */
+static void check_sizes(struct disagg_submit *submit, const struct disagg_said *said)
+{
+	unsigned before = submit->found.errors;
+
+	if (submit->ask.open)
+		disagg_ask_check(&submit->ask, &submit->arena, &submit->found);
+	else if (said->sizer == DISAGG_BY_PLUGIN)
+		advise_flags(submit,
+			"this release of Slurm does not let a plugin size the job: plugstack.conf "
+			"needs sizing=cli_filter with cli_filter/disagg, or sizing=user, and then");
+	if (said->sizer == DISAGG_BY_USER && submit->found.errors == before &&
+		disagg_ask_lacks(&submit->ask))
+		advise_flags(submit,
+			"the job would be smaller than the plan, and this cluster leaves its size "
+			"to you (sizing=user):");
 }
 
 /* A mistake in plugstack.conf must not stop those who ask for nothing. */
@@ -192,22 +224,22 @@ int disagg_submit_check(struct disagg_submit *submit, const struct disagg_said *
 	check_alone(submit, said);
 	check_het(submit, said);
 	if (submit->plan && !submit->found.errors) {
-		if (!said->given[DISAGG_OPT_DRY_RUN])
-			disagg_ask_missing(&submit->ask, &submit->found);
-		if (submit->ask.open)
-			disagg_ask_check(&submit->ask, &submit->arena, &submit->found);
-		else if (said->sizer == DISAGG_BY_PLUGIN && !said->given[DISAGG_OPT_DRY_RUN])
-			advise_flags(submit);
+		disagg_ask_missing(&submit->ask, &submit->found);
+		check_sizes(submit, said);
 	}
 	return submit->found.errors ? -1 : 0;
 }
 
-static void print_plan(const struct disagg_submit *submit)
+static void print_plan(struct disagg_submit *submit)
 {
+	struct disagg_sizing sizing = submit->ask.sizing;
 	struct disagg_strbuf text;
 
+	/* beside a contradiction the plan's own sizes tell more than the user's */
+	if (!submit->found.errors && disagg_ask_result(&submit->ask, &submit->arena, &sizing))
+		return;
 	disagg_strbuf_init(&text, 4u << 20);
-	disagg_render_table(submit->plan, &submit->ask.sizing, isatty(STDOUT_FILENO) == 1, &text);
+	disagg_render_table(submit->plan, &sizing, isatty(STDOUT_FILENO) == 1, &text);
 	disagg_message_print(text.text);
 	disagg_strbuf_release(&text);
 }
@@ -222,6 +254,8 @@ int disagg_submit_finish(struct disagg_submit *submit, const struct disagg_said 
 	if (!submit->found.arena)
 		disagg_findings_init(&submit->found, &submit->arena);
 	rc = disagg_submit_check(submit, said);
+	if (submit->plan && said->given[DISAGG_OPT_DRY_RUN])
+		print_plan(submit);
 	disagg_message_findings(&submit->found);
 	if (rc)
 		return -1;
@@ -230,7 +264,6 @@ int disagg_submit_finish(struct disagg_submit *submit, const struct disagg_said 
 	if (!submit->plan)
 		return 0;
 	if (said->given[DISAGG_OPT_DRY_RUN]) {
-		print_plan(submit);
 		*ret_done = true;
 		return 0;
 	}

@@ -111,6 +111,56 @@ void disagg_findings_take(struct disagg_findings *found, const struct disagg_err
 	disagg_findings_error(found, &at, "%s", err->text);
 }
 
+/* The sources in the order in which they are first named. */
+static unsigned source_rank(const struct disagg_findings *found, const struct disagg_finding *item)
+{
+	struct disagg_origin want = {.source = item->at.source};
+	unsigned i = 0;
+
+	while (i < found->count) {
+		struct disagg_origin have = {.source = found->item[i].at.source};
+
+		if (same_place(&have, &want))
+			break;
+		i++;
+	}
+	return i;
+}
+
+struct ranked {
+	struct disagg_finding finding;
+	unsigned rank;
+};
+
+static bool is_before(const struct ranked *a, const struct ranked *b)
+{
+	if (a->rank != b->rank)
+		return a->rank < b->rank;
+	if (a->finding.at.line != b->finding.at.line)
+		return a->finding.at.line < b->finding.at.line;
+	return a->finding.at.col < b->finding.at.col;
+}
+
+/* They are few: add keeps no more than the two limits. */
+void disagg_findings_sort(struct disagg_findings *found)
+{
+	struct ranked list[DISAGG_MAX_ERRORS + DISAGG_MAX_WARNINGS];
+	unsigned count = 0;
+
+	if (found->count > sizeof(list) / sizeof(list[0]))
+		return;
+	for (unsigned i = 0; i < found->count; i++) {
+		struct ranked one = {found->item[i], source_rank(found, &found->item[i])};
+		unsigned at = count++;
+
+		for (; at && is_before(&one, &list[at - 1]); at--)
+			list[at] = list[at - 1];
+		list[at] = one;
+	}
+	for (unsigned i = 0; i < count; i++)
+		found->item[i] = list[i].finding;
+}
+
 static int put_place(const struct disagg_finding *finding, char *buf, size_t size)
 {
 	const struct disagg_origin *at = &finding->at;

@@ -35,6 +35,10 @@ void disagg_findings_warn(struct disagg_findings *found, const struct disagg_ori
 /* An error that a lower layer returned becomes a finding. */
 void disagg_findings_take(struct disagg_findings *found, const struct disagg_err *err);
 
+/* In the order of the file, for those who print; those without a place keep
+ * theirs among themselves. */
+void disagg_findings_sort(struct disagg_findings *found);
+
 /* "file:line:col: text" of one finding into buf, as disagg_err_format. */
 int disagg_finding_format(const struct disagg_finding *finding, char *buf, size_t size);
 

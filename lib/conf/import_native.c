@@ -215,6 +215,8 @@ static void gpus_per_node_read(struct native *native)
 		job->gpus_per_node = (unsigned)native->file.gpus_per_node.v;
 	else if (cluster && cluster->gpus_per_node.set)
 		job->gpus_per_node = (unsigned)cluster->gpus_per_node.v;
+	else if (disagg_node_get(import->tree, "gpus_per_node"))
+		return; /* it could not be read, and that has been said */
 	else if (native->any_gpus)
 		disagg_findings_error(import->found, &import->tree->at,
 			"gpus_per_node is missing: roles use GPUs and the cluster file does not "

@@ -261,6 +261,21 @@ static int map_benchmark(struct disagg_import *import, const struct disagg_srt *
 	return 0;
 }
 
+/* As srtctl does, unless a directive has another name. */
+static int name_job(struct disagg_import *import, const struct disagg_srt *srt)
+{
+	const struct disagg_job *job = import->job;
+
+	if (!srt->name || !srt->name[0])
+		return 0;
+	for (unsigned i = 0; i < job->directive_count; i++) {
+		if (strcmp(job->directive[i].option, "job-name") == 0)
+			return 0;
+	}
+	return disagg_job_directive(
+		import, "job-name", srt->name, *disagg_srt_at(import, "name"), false);
+}
+
 static int map_directives(struct disagg_import *import, const struct disagg_srt *srt)
 {
 	const struct {
@@ -282,7 +297,7 @@ static int map_directives(struct disagg_import *import, const struct disagg_srt 
 		if (disagg_job_directive(import, kv->key, kv->value, kv->at, false))
 			return -1;
 	}
-	return 0;
+	return name_job(import, srt);
 }
 
 /* ---- settings: what later stages read by name ---- */

@@ -194,6 +194,7 @@ struct disagg_request {
 	const char *variant;	/* NULL: none given */
 	const char *const *set; /* "PATH=VALUE" of --disagg-set */
 	unsigned set_count;
+	const char *set_name;	  /* the option that these came by; NULL: --disagg-set */
 	const char *env_set;	  /* DISAGG_SET: the same, separated by newlines or ';' */
 	const char *cluster_file; /* NULL: none; missing is fine unless must_exist */
 	bool cluster_file_must_exist;

@@ -72,6 +72,9 @@ static const char *const trtllm_sections[] = {
 static const char *const srtctl_keys[] = {"resources", "backend", "base", "sweep", NULL};
 static const char *const all_marks[] = {"disagg", "worker_config", "resources", "backend", NULL};
 
+static const char *const cluster_marks[] = {
+	"clusters", "default_account", "default_partition", "srtctl_root", NULL};
+
 static const char *first_of(const struct disagg_node *root, const char *const *keys)
 {
 	for (; *keys; keys++) {
@@ -87,6 +90,10 @@ static int no_dialect(const struct disagg_node *root, struct disagg_err *err)
 	const struct disagg_origin *at = &root->at;
 	char hint[128] = "";
 
+	if (first_of(root, cluster_marks))
+		return disagg_err_at(err, DISAGG_CONFIG, at->source, at->line, at->col,
+			"this looks like a cluster file, expected a job's configuration: name it by "
+			"--cluster-file of disagg-plan or DISAGG_CLUSTER_FILE, beside a job's file");
 	for (uint32_t i = 0; !near && i < root->count; i++) {
 		near = disagg_nearest_name(all_marks, root->pair[i].key);
 		if (near) {
@@ -265,13 +272,14 @@ static int sets_apply(struct loader *loader)
 
 	if (request->set_count > DISAGG_MAX_SETS) {
 		disagg_findings_error(loader->found, NULL,
-			"--disagg-set is given %u times, at most %u are allowed",
-			request->set_count, DISAGG_MAX_SETS);
+			"%s is given %u times, at most %u are allowed",
+			request->set_name ? request->set_name : "--disagg-set", request->set_count,
+			DISAGG_MAX_SETS);
 		return -1;
 	}
 	if (disagg_tree_set_all(&setter, request->env_set))
 		return out_of_memory(loader->found);
-	setter.source = "--disagg-set";
+	setter.source = request->set_name ? request->set_name : "--disagg-set";
 	for (unsigned i = 0; i < request->set_count; i++) {
 		if (disagg_tree_set(&setter, request->set[i]))
 			return out_of_memory(loader->found);

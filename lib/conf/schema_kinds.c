@@ -145,7 +145,8 @@ static enum disagg_outcome read_duration(const struct disagg_spot *spot)
 static enum disagg_outcome read_enum(const struct disagg_spot *spot)
 {
 	const char *const *names = spot->row->names;
-	char expected[256] = "one of ";
+	char expected[256] = "one of ", got[DISAGG_SHOWN + 32];
+	const char *near;
 	size_t len = strlen(expected);
 
 	for (int i = 0; spot->node->kind == DISAGG_SCALAR && names[i]; i++) {
@@ -157,7 +158,14 @@ static enum disagg_outcome read_enum(const struct disagg_spot *spot)
 	for (int i = 0; names[i] && len < sizeof(expected); i++)
 		len += (size_t)snprintf(
 			expected + len, sizeof(expected) - len, "%s%s", i ? ", " : "", names[i]);
-	return refuse(spot, expected);
+	near = spot->node->kind == DISAGG_SCALAR ? disagg_nearest_name(names, spot->node->text)
+						 : NULL;
+	if (!near)
+		return refuse(spot, expected);
+	disagg_show_node(spot->node, spot->row->flags & DISAGG_F_SECRET, false, got, sizeof(got));
+	disagg_findings_error(spot->walk->found, &spot->node->at,
+		"%s: expected %s, got %s: did you mean '%s'?", spot->path, expected, got, near);
+	return DISAGG_REFUSED;
 }
 
 /* ---- strings ---- */

@@ -48,6 +48,73 @@ static int refuse(struct disagg_setter *setter, struct disagg_err *err, const ch
 	return 0;
 }
 
+static size_t base_length(const char *name)
+{
+	size_t len = strlen(name);
+
+	while (len && name[len - 1] >= '0' && name[len - 1] <= '9')
+		len--;
+	return len;
+}
+
+/* decode2 is meant to be another one than decode. */
+static bool is_numbered(const char *a, const char *b)
+{
+	size_t len = base_length(a);
+
+	return len == base_length(b) && strncmp(a, b, len) == 0;
+}
+
+/* What a path may go into below `node`, by the name of which `key` is a slip. */
+static const char *near_section(
+	struct disagg_arena *arena, const struct disagg_node *node, const char *key)
+{
+	const char **names;
+	const char *near;
+	uint32_t count = 0;
+
+	if (!node || node->kind != DISAGG_MAP)
+		return NULL;
+	names = disagg_arena_array(arena, (size_t)node->count + 1, sizeof(*names));
+	for (uint32_t i = 0; names && i < node->count; i++) {
+		if (node->pair[i].value->kind != DISAGG_SCALAR)
+			names[count++] = node->pair[i].key;
+	}
+	near = names ? disagg_nearest_name(names, key) : NULL;
+	return near && !is_numbered(near, key) ? near : NULL;
+}
+
+/* A path may make new sections, but hardly one that is named almost as one that
+ * is there.  0: it does not; else a finding says so. */
+static int slip_check(struct disagg_setter *setter, const char *path)
+{
+	const struct disagg_origin at = {.source = setter->source};
+	const struct disagg_node *node = setter->tree;
+	size_t start = 0;
+
+	for (const char *dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
+		const char *head = disagg_arena_strndup(setter->arena, path, (size_t)(dot - path));
+		const struct disagg_node *next;
+		const char *near;
+
+		if (!head)
+			return 0;
+		next = disagg_node_find(setter->tree, head);
+		near = next ? NULL : near_section(setter->arena, node, head + start);
+		if (near) {
+			disagg_findings_error(setter->found, &at,
+				"'%s': there is no '%s', did you mean '%.*s%s'?", path, head,
+				(int)start, path, near);
+			return -1;
+		}
+		if (!next)
+			return 0;
+		node = next;
+		start = (size_t)(dot - path) + 1;
+	}
+	return 0;
+}
+
 int disagg_tree_set(struct disagg_setter *setter, const char *text)
 {
 	struct disagg_err err = DISAGG_ERR_INIT;
@@ -63,6 +130,8 @@ int disagg_tree_set(struct disagg_setter *setter, const char *text)
 	path = disagg_arena_strndup(setter->arena, text, (size_t)(equals - text));
 	if (!path)
 		return -1;
+	if (slip_check(setter, path))
+		return 0;
 	if (value_parse(setter, equals + 1, &value, &err) ||
 		disagg_node_set(setter->arena, setter->tree, path, value, &tree, &err))
 		return refuse(setter, &err, text);

@@ -21,11 +21,36 @@ static const struct disagg_origin *role_key_at(
 
 /* ---- environment ---- */
 
+/* "${NAME}", which is the shell's word for what here is "${env:NAME}"; the
+ * name, or NULL. */
+static const char *shell_reference(struct disagg_arena *arena, const char *value)
+{
+	size_t len = strlen(value);
+	bool braces = len > 3 && strncmp(value, "${", 2) == 0 && value[len - 1] == '}';
+	const char *name = NULL;
+
+	if (braces)
+		name = disagg_arena_strndup(arena, value + 2, len - 3);
+	else if (value[0] == '$')
+		name = value + 1;
+	return name && disagg_env_name_valid(name) ? name : NULL;
+}
+
 static void check_secret(const struct disagg_import *import, const struct disagg_kv *kv)
 {
+	const char *name;
+
 	if (!disagg_value_is_secret(kv->key, kv->value) || disagg_text_is_placeholder(kv->value) ||
 		disagg_env_reference(import->arena, kv->value))
 		return;
+	name = shell_reference(import->arena, kv->value);
+	if (name) {
+		disagg_findings_error(import->found, &kv->at,
+			"'%s' is '%s', which nothing here fills in: write '${env:%s}' and export "
+			"%s where you submit",
+			kv->key, kv->value, name, name);
+		return;
+	}
 	disagg_findings_error(import->found, &kv->at,
 		"'%s' holds a literal secret, which would be readable in the job: write "
 		"'${env:%s}' and export %s where you submit",

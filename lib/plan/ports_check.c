@@ -127,8 +127,8 @@ static void report(struct check *check, uint32_t node, int32_t port, const struc
 		"port %d on node %u is wanted twice: as the %s port of '%s' %u%s and as the %s "
 		"port of '%s' %u%s",
 		port, node, kind_name(one), one->role->name, one->index,
-		one->pinned ? " (pinned by its flags)" : "", kind_name(other), other->role->name,
-		other->index, other->pinned ? " (pinned by its flags)" : "");
+		one->pinned ? " (pinned in the file)" : "", kind_name(other), other->role->name,
+		other->index, other->pinned ? " (pinned in the file)" : "");
 }
 
 static const struct owner *earlier_owner(const struct check *check, uint32_t before, int32_t port)

@@ -99,6 +99,22 @@ static void put_assignment(struct disagg_strbuf *line, const struct disagg_value
 	put_value(line, value);
 }
 
+/* A section that two stages read has left its values twice. */
+static bool is_told(const struct disagg_trace *trace, unsigned index)
+{
+	const struct disagg_value *value = &trace->item[index];
+
+	for (unsigned i = 0; i < index; i++) {
+		const struct disagg_value *old = &trace->item[i];
+
+		if (strcmp(old->path, value->path) == 0 && old->at.line == value->at.line &&
+			(old->text ? value->text && strcmp(old->text, value->text) == 0
+				   : !value->text))
+			return true;
+	}
+	return false;
+}
+
 void disagg_render_explain(const struct disagg_job *job, struct disagg_strbuf *out)
 {
 	struct disagg_strbuf line;
@@ -111,6 +127,8 @@ void disagg_render_explain(const struct disagg_job *job, struct disagg_strbuf *o
 			width = line.len;
 	}
 	for (unsigned i = 0; i < job->trace.count; i++) {
+		if (is_told(&job->trace, i))
+			continue;
 		put_assignment(&line, &job->trace.item[i]);
 		disagg_strbuf_printf(out, "%-*s   # ", (int)width, line.text);
 		put_origin(out, &job->trace.item[i].at);

@@ -13,16 +13,21 @@
 #define HEADER	    64u
 #define NARROW_GPUS 16u
 #define PALETTE	    6u
+#define MIN_WIDTH   520u
+#define MARGIN	    12u
+#define TEXT_BYTES  512u
+#define BODY_GLYPH  8u
+#define TITLE_GLYPH 10u
 
 struct picture {
 	const struct disagg_plan *plan;
 	struct disagg_grid grid;
 	struct disagg_strbuf *out;
-	uint32_t cell, y;
+	uint32_t cell, width, y;
 };
 
 /* XML 1.0 has no way to write most control characters. */
-static void put_xml(struct disagg_strbuf *out, const char *text)
+static void put_xml(struct disagg_strbuf *out, const char *text, size_t len)
 {
 	static const struct {
 		char c;
@@ -30,7 +35,7 @@ static void put_xml(struct disagg_strbuf *out, const char *text)
 	} escapes[] = {
 		{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
 
-	for (; *text; text++) {
+	for (const char *end = text + len; text < end; text++) {
 		const char *entity = NULL;
 
 		for (size_t i = 0; i < sizeof(escapes) / sizeof(escapes[0]); i++) {
@@ -44,13 +49,58 @@ static void put_xml(struct disagg_strbuf *out, const char *text)
 	}
 }
 
-static void put_text(
-	struct picture *picture, uint32_t x, uint32_t y, const char *class, const char *text)
+static void put_text_tag(
+	struct picture *picture, uint32_t x, uint32_t y, const char *class, const char *tip)
 {
 	disagg_strbuf_printf(picture->out, "<text x=\"%u\" y=\"%u\" class=\"%s\">", (unsigned)x,
 		(unsigned)y, class);
-	put_xml(picture->out, text);
+	if (!tip)
+		return;
+	disagg_strbuf_puts(picture->out, "<title>");
+	put_xml(picture->out, tip, strlen(tip));
+	disagg_strbuf_puts(picture->out, "</title>");
+}
+
+static void put_text(
+	struct picture *picture, uint32_t x, uint32_t y, const char *class, const char *text)
+{
+	put_text_tag(picture, x, y, class, NULL);
+	put_xml(picture->out, text, strlen(text));
 	disagg_strbuf_puts(picture->out, "</text>\n");
+}
+
+/* Bytes of `text` that fill at most `max` columns; one beyond ASCII counts as wide. */
+static size_t head_bytes(const char *text, uint32_t max)
+{
+	size_t len = 0;
+	uint32_t columns = 0;
+
+	for (; text[len]; len++) {
+		unsigned char c = (unsigned char)text[len];
+
+		if ((c & 0xc0) == 0x80)
+			continue;
+		columns += c < 0x80 ? 1 : 2;
+		if (columns > max)
+			break;
+	}
+	return len;
+}
+
+/* A line of its own, which ends with the picture: what is longer is cut, and
+ * whole in the tip.  `glyph` is a generous width of a character. */
+static void put_line(struct picture *picture, uint32_t x, uint32_t y, uint32_t glyph,
+	const char *class, const char *text)
+{
+	uint32_t max = (picture->width - x - MARGIN) / glyph;
+
+	if (!text[head_bytes(text, max)]) {
+		put_text(picture, x, y, class, text);
+		return;
+	}
+	put_text_tag(picture, x, y, class, text);
+	put_xml(picture->out, text, head_bytes(text, max - 3));
+	disagg_strbuf_puts(picture->out, "...</text>\n");
 }
 
 static void put_style(struct disagg_strbuf *out)
@@ -131,8 +181,9 @@ static void put_rows(struct picture *picture)
 	if (node < picture->plan->nodes) {
 		char text[64];
 
-		snprintf(text, sizeof(text), "and %u more nodes",
-			(unsigned)(picture->plan->nodes - node));
+		snprintf(text, sizeof(text), "and %u more node%s",
+			(unsigned)(picture->plan->nodes - node),
+			picture->plan->nodes - node == 1 ? "" : "s");
 		put_text(picture, 12, picture->y + 16, "node", text);
 		picture->y += ROW_HEIGHT;
 	}
@@ -141,28 +192,28 @@ static void put_rows(struct picture *picture)
 static void put_role(struct picture *picture, uint32_t number)
 {
 	const struct disagg_plan_role *role = &picture->plan->role[number];
-	char text[160];
+	char text[TEXT_BYTES];
 
 	disagg_strbuf_printf(picture->out,
 		"<rect x=\"12\" y=\"%u\" width=\"18\" height=\"18\" "
 		"rx=\"3\" class=\"r%u\"/>\n",
 		(unsigned)picture->y + 3, (unsigned)(number % PALETTE));
-	snprintf(text, sizeof(text), "%c  %.60s: %u x %u GPUs, %s", picture->grid.letter[number],
+	snprintf(text, sizeof(text), "%c  %s: %u x %u GPU%s, %s", picture->grid.letter[number],
 		role->name, (unsigned)role->workers, (unsigned)role->gpus,
-		disagg_engine_names[role->engine]);
-	put_text(picture, 38, picture->y + 16, "role", text);
+		role->gpus == 1 ? "" : "s", disagg_engine_names[role->engine]);
+	put_line(picture, 38, picture->y + 16, BODY_GLYPH, "role", text);
 	picture->y += ROW_HEIGHT;
 }
 
 static void put_service(struct picture *picture, const struct disagg_service *service)
 {
-	char text[160], port[16] = "";
+	char text[TEXT_BYTES], port[16] = "";
 
 	if (service->port > 0)
 		snprintf(port, sizeof(port), ":%d", (int)service->port);
-	snprintf(text, sizeof(text), "%.60s_%u on n%u%s", picture->plan->role[service->role].name,
+	snprintf(text, sizeof(text), "%s_%u on n%u%s", picture->plan->role[service->role].name,
 		(unsigned)service->index, (unsigned)service->node, port);
-	put_text(picture, 12, picture->y + 16, "service", text);
+	put_line(picture, 12, picture->y + 16, BODY_GLYPH, "service", text);
 	picture->y += ROW_HEIGHT;
 }
 
@@ -172,9 +223,11 @@ static void put_body(struct picture *picture)
 	char text[128];
 
 	picture->y = HEADER;
-	put_text(picture, 12, 24, "title", plan->name ? plan->name : "plan");
-	snprintf(text, sizeof(text), "%u nodes of %u GPUs, %u in use", (unsigned)plan->nodes,
-		(unsigned)plan->gpus_per_node, (unsigned)plan->gpus_used);
+	put_line(picture, 12, 24, TITLE_GLYPH, "title", plan->name ? plan->name : "plan");
+	snprintf(text, sizeof(text), "%u node%s of %u GPU%s, %u of %u GPUs in use%s",
+		(unsigned)plan->nodes, plan->nodes == 1 ? "" : "s", (unsigned)plan->gpus_per_node,
+		plan->gpus_per_node == 1 ? "" : "s", (unsigned)plan->gpus_used,
+		(unsigned)(plan->nodes * plan->gpus_per_node), plan->rehearse ? ", rehearsal" : "");
 	put_text(picture, 12, 46, "sub", text);
 	put_rows(picture);
 	picture->y += ROW_HEIGHT / 2;
@@ -190,13 +243,12 @@ static void put_body(struct picture *picture)
 static void put_document(struct picture *picture, struct disagg_strbuf *out)
 {
 	struct disagg_strbuf body;
-	uint32_t width, height;
+	uint32_t width = LEFT + picture->plan->gpus_per_node * picture->cell + MARGIN, height;
 
+	picture->width = width = width < MIN_WIDTH ? MIN_WIDTH : width;
 	disagg_strbuf_init(&body, DISAGG_MAX_ARENA_BYTES);
 	picture->out = &body;
 	put_body(picture);
-	width = LEFT + picture->plan->gpus_per_node * picture->cell + 12;
-	width = width < 520 ? 520 : width;
 	height = picture->y + 12;
 	disagg_strbuf_printf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" "

@@ -216,8 +216,9 @@ static void put_head(const struct disagg_plan *plan, struct disagg_strbuf *out)
 		}
 		disagg_strbuf_putc(out, '\n');
 	}
-	disagg_strbuf_printf(out, "%u node%s of %u GPUs, %u of %u GPUs in use%s\n\n",
+	disagg_strbuf_printf(out, "%u node%s of %u GPU%s, %u of %u GPUs in use%s\n\n",
 		(unsigned)plan->nodes, plan->nodes == 1 ? "" : "s", (unsigned)plan->gpus_per_node,
+		plan->gpus_per_node == 1 ? "" : "s",
 		(unsigned)plan->gpus_used, (unsigned)(plan->nodes * plan->gpus_per_node),
 		plan->rehearse ? ", rehearsal" : "");
 }

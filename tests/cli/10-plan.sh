@@ -241,6 +241,16 @@ run env DISAGG_SET=hardware.num_gen_servers=3 "$bin/disagg-plan" --check \
 line out "plan.yaml: ok, 5 nodes, 14 GPUs (6 more stay idle)" "--set beats DISAGG_SET"
 run "$bin/disagg-plan" --check --set hardware.compact_packing=true plan.yaml
 line out "plan.yaml: ok, 2 nodes, 8 GPUs" "compact packing shares nodes"
+refuses 3 "--set: 'hardwre.num_gen_servers': there is no 'hardwre', did you mean 'hardware'?" \
+	"a slip in a path" "$bin/disagg-plan" --set hardwre.num_gen_servers=2 plan.yaml
+refuses 3 "cluster.example.yaml:7:1: this looks like a cluster file" "a cluster file for a job's" \
+	"$bin/disagg-plan" "$SRC/configs/cluster.example.yaml"
+run "$bin/disagg-plan" --explain "$SRC/configs/srtctl-1p2d.yaml"
+sed 's/ *#.*//' out | sort | uniq -d >twice
+empty twice "--explain: each value once"
+refuses 3 "--set: gpus_per_node: expected an integer from 1 to 64, got '72'" "a number out of range" \
+	"$bin/disagg-plan" --set gpus_per_node=72 "$SRC/configs/native-2p2d.yaml"
+lines err 1 "a number out of range: nothing else is said"
 refuses 3 "gpus_per_node" "a bad --set" "$bin/disagg-plan" --set hardware.gpus_per_node=x plan.yaml
 run "$bin/disagg-plan" --format=sbatch --rehearse plan.yaml
 status 0 "--rehearse: status 0"

@@ -89,6 +89,26 @@ is "$(wait_job "$id")" COMPLETED "rehearsal: the job completes"
 hasnt "$(as_root scontrol show job "$id")" "gres/gpu" "rehearsal: no GPU is asked for"
 is "$(grep -c 'role=decode' "$WORK/rehearse.out")" 2 "rehearsal: both decode workers ran"
 
+# roles that run side by side need no --overlap; who says --exclusive means it
+cat >"$WORK/side.sh" <<'JOB'
+#!/bin/bash
+srun -K --disagg-role=prefill:0 bash -c 'for i in $(seq 100); do [ ! -e met ] || exit 0; sleep 0.1; done; exit 1' &
+sleep 0.5
+timeout -k 2 20 srun -K --disagg-role=prefill:1 touch met
+second=$?
+wait %1
+echo "second=$second first=$?"
+timeout -k 2 20 srun --disagg-role=decode:0 --exclusive bash -c '[ "$SLURM_PROCID" != 0 ] || echo alone'
+timeout -k 2 20 srun --exclusive --disagg-role=decode:0 bash -c '[ "$SLURM_PROCID" != 0 ] || echo again'
+JOB
+chmod 755 "$WORK/side.sh"
+rm -f "$WORK/met"
+id=$(submit --output="$WORK/side.out" --disagg-config=native-2p2d.yaml side.sh)
+is "$(wait_job "$id")" COMPLETED "side by side: the job completes"
+has "$(cat "$WORK/side.out")" "second=0 first=0" "side by side: two roles run at once without --overlap"
+has "$(cat "$WORK/side.out")" alone "side by side: --exclusive behind the role is taken"
+has "$(cat "$WORK/side.out")" again "side by side: --exclusive before the role is taken"
+
 # many steps at once
 cat >"$WORK/many.yaml" <<'YAML'
 disagg: 1

@@ -26,6 +26,13 @@ has "$out" "native-2p2d.yaml" "and names the file"
 out=$(submit --disagg-config=native-2p2d.yaml --disagg-set=roles.decode.gpus=x job.sh 2>&1)
 is $? 1 "a bad configuration is refused"
 has "$out" "expected" "and says what was expected"
+out=$(as_user sbatch --disagg-dry-run --disagg-config=native-2p2d.yaml --time=5 job.sh 2>&1)
+is $? 0 "a dry run ends with 0"
+has "$out" --time=00:05:00 "and shows the user's own words"
+out=$(as_user sbatch --disagg-dry-run --disagg-config=native-2p2d.yaml -N 9 job.sh 2>&1)
+is $? 1 "a dry run of a contradiction is refused"
+has "$out" "3 nodes of 4 GPUs" "with the plan"
+has "$out" "--nodes=9 contradicts" "and the reason"
 runs 0 "a job without the option is not touched" as_user srun -N2 true
 is "$(as_user squeue -h)" "" "nothing is queued"
 no_node_drained

@@ -202,6 +202,14 @@ refuses "srun with other tasks" --ntasks=12 "$nodes" srun "$config" -n12 true
 refuses "srun with other tasks on a node" --ntasks-per-node=4 "$gpus" srun \
 	--ntasks-per-node=4 "$config" true
 
+# the user's cluster file goes before plugstack.conf's, and one without a name is none
+printf 'clusters:\n  mine:\n    partition: second\n' >"$WORK/mine.yaml"
+out=$(as_user env DISAGG_CLUSTER_FILE=mine.yaml sbatch --disagg-dry-run "$config" plain.sh)
+has "$out" --partition=second "DISAGG_CLUSTER_FILE is read"
+sed '/^gpus_per_node:/d' "$WORK/p.yaml" >"$WORK/sizeless.yaml"
+out=$(as_user env DISAGG_CLUSTER_FILE= sbatch --disagg-dry-run --disagg-config=sizeless.yaml plain.sh 2>&1)
+has "$out" "gpus_per_node is missing" "an empty DISAGG_CLUSTER_FILE: no cluster file"
+
 # our own options in any order make the same job
 want=$(id=$(submit --hold --disagg-set=gpus_per_node=8 "$config" plain.sh) && fields "$id" &&
 	as_root scancel "$id")

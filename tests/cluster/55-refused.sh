@@ -156,6 +156,15 @@ refused "a file without a name" "'': expected FILE or FILE:VARIANT" sbatch --dis
 refused "a device" "cannot read '/dev/zero': expected a regular file" sbatch --disagg-config=/dev/zero job.sh
 refused "a variant of a file that has none" "native-2p2d.yaml:10:1: the file has no variants" \
 	sbatch --disagg-config=native-2p2d.yaml:x job.sh
+refused "a pattern" "--disagg-config=srtctl-variants.yaml:base_*: patterns are for disagg-plan" \
+	sbatch '--disagg-config=srtctl-variants.yaml:base_*' job.sh
+refused "a slip in --disagg-set" \
+	"--disagg-set: 'roles.decod.workers': there is no 'roles.decod', did you mean 'roles.decode'?" \
+	sbatch --disagg-config=native-2p2d.yaml --disagg-set=roles.decod.workers=1 job.sh
+export DISAGG_CLUSTER_FILE=none.yaml
+refused "a cluster file that is not there" "cluster file: cannot open 'none.yaml'" \
+	sbatch --disagg-config=native-2p2d.yaml job.sh
+unset DISAGG_CLUSTER_FILE
 refused "no variant of a file that has some" "srtctl-variants.yaml:7:1: the file holds 4 variants: say which" \
 	sbatch --disagg-config=srtctl-variants.yaml job.sh
 refused "a value that does not fit" "--disagg-set: roles.decode.gpus: expected an integer" \
@@ -194,8 +203,36 @@ dry_run "sbatch, the other order" sbatch $config --disagg-dry-run job.sh
 dry_run srun srun --disagg-dry-run $config echo started
 dry_run salloc salloc --disagg-dry-run $config echo started
 refused "dry run of a bad file" "$where" sbatch --disagg-dry-run --disagg-config=misfit.yaml job.sh
-is "$(as_user sbatch --disagg-dry-run --disagg-config=trtllm-1p1d.yaml job.sh 2>&1 | grep -c 'GPUs in use')" 1 \
-	"dry run: what is still to be filled in may be missing"
+
+# what a submit is refused for, a dry run is too, and it shows the plan
+out=$(as_user sbatch --disagg-dry-run --disagg-config=trtllm-1p1d.yaml job.sh 2>"$WORK.err")
+is $? 1 "dry run of what is still to be filled in: exit status"
+has "$out" "GPUs in use" "dry run of what is still to be filled in: the plan"
+has "$(cat "$WORK.err")" "still to be filled in: partition is '<partition>'" \
+	"dry run of what is still to be filled in: is named"
+out=$(as_user sbatch --disagg-dry-run $config -N2 job.sh 2>"$WORK.err")
+is $? 1 "dry run of a contradiction: exit status"
+has "$out" "--nodes=3" "dry run of a contradiction: the plan's size"
+has "$(cat "$WORK.err")" "--nodes=2 contradicts" "dry run of a contradiction: is named"
+
+# the user's own words are shown where they win
+shown() { # WHAT PART UNWANTED COMMAND...
+	local what=$1 part=$2 unwanted=$3 out
+	shift 3
+	out=$(as_user "$@" 2>"$WORK.err" </dev/null)
+	has "$out" "$part" "dry run, $what: $part"
+	[ "$unwanted" = - ] || hasnt "$out" "$unwanted" "dry run, $what: no $unwanted"
+}
+dry=(sbatch --disagg-dry-run $config)
+shown "a name before" --job-name=foo --job-name=qwen3 sbatch --job-name=foo --disagg-dry-run $config job.sh
+shown "a name after" --job-name=foo --job-name=qwen3 "${dry[@]}" --job-name=foo job.sh
+shown "a time" --time=00:05:00 30:00 "${dry[@]}" --time=5 job.sh
+shown "a time from the environment" --time=00:05:00 30:00 env SBATCH_TIMELIMIT=5 "${dry[@]}" job.sh
+shown "what the file has no word for" --partition=main - "${dry[@]}" --partition=main job.sh
+shown "what agrees" --gres=gpu:4 - "${dry[@]}" --gres=gpu:4 job.sh
+shown "salloc" --time=00:05:00 30:00 salloc --disagg-dry-run $config --time=5 true
+shown "srun" --time=00:05:00 30:00 srun --disagg-dry-run $config --time=5 true
+queue_is_empty "dry runs with the user's own words"
 
 is "$(wc -l <"$STATE/log/jobcomp.txt" 2>/dev/null || echo 0)" 0 "not one job has been"
 no_node_drained

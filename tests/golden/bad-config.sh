@@ -150,7 +150,7 @@ check --cluster-file= good.yaml:base
 refused_as "a variant of a file that has none" \
 	"good.yaml:2:1: the file has no variants: remove ':base'"
 check --cluster-file= --set nam=x good.yaml
-refused_as "a setting of an unknown key" "--disagg-set: unknown key 'nam', did you mean 'name'?"
+refused_as "a setting of an unknown key" "--set: unknown key 'nam', did you mean 'name'?"
 check --cluster-file="$work/none.yaml" good.yaml
 refused_as "a missing cluster file" \
 	"cluster file: cannot open '$work/none.yaml': No such file or directory"

@@ -99,6 +99,11 @@ static const struct submit_case submit_cases[] = {
 	{"--export-file has no place", {CONFIG, T("export-file", "x")},
 		"--export-file=x has no place here: it replaces the environment", NULL},
 	{"a file that is missing", {O("disagg-config", "nix.yaml")}, "nix.yaml", NULL},
+	{"a pattern", {O("disagg-config", "nix.yaml:batch_*")},
+		"--disagg-config=nix.yaml:batch_*: patterns are for disagg-plan", NULL},
+	{"a slip in the path of a value", {CONFIG, O("disagg-set", "roles.decod.workers=3")},
+		"'roles.decod.workers': there is no 'roles.decod', did you mean 'roles.decode'?",
+		NULL},
 	{"no file name", {O("disagg-config", "")}, "error: ", NULL},
 	{"a folder", {O("disagg-config", "/")}, "error: ", NULL},
 	{"a device", {O("disagg-config", "/dev/zero")}, "error: ", NULL},
@@ -420,6 +425,34 @@ static int bad_arguments(const void *argument)
 	return hook("slurm_spank_init_post_opt", 1, argv);
 }
 
+/* `argument`: the GPUs of a node that are typed. */
+static int sized_by_user(const void *argument)
+{
+	char text[] = "sizing=user";
+	char *argv[] = {text};
+	int rc;
+
+	hook("slurm_spank_init", 1, argv);
+	host_types("nodes", "3");
+	host_types("ntasks", "12");
+	host_types("gpus-per-node", argument);
+	host.outcome->hooks |= say("disagg-config", config);
+	rc = hook("slurm_spank_init_post_opt", 1, argv);
+	show("time", slot_find(&opt, "time", 0)->value);
+	return rc;
+}
+
+static int dry_run_lacking(const void *argument)
+{
+	static const struct step_of_script said[] = {
+		CONFIG, T("nodes", "5"), O("disagg-dry-run", NULL), {0}};
+
+	(void)argument;
+	if (!freopen("/dev/null", "w", stdout))
+		return 1;
+	return submit_play(said);
+}
+
 /* A mistake of the administrator, and a job that asks for nothing. */
 static int bad_arguments_unasked(const void *argument)
 {
@@ -466,7 +499,19 @@ static void test_odd_submits(void)
 	got = play(S_CTX_ALLOCATOR, bad_arguments, "sizing=cli_filter");
 	has_str(got->log, "cli_filter/disagg has not run", "the filter must be set up");
 	got = play(S_CTX_ALLOCATOR, bad_arguments, "sizing=user");
-	is_int(got->rc, 0, "sizing=user leaves the flags to the user");
+	is_int(got->rc, -1, "sizing=user: a job without flags is refused");
+	has_str(got->log, "sizing=user): type: --nodes=3 --ntasks-per-node=4 --gpus-per-node=4",
+		"with the flags to type");
+	got = play(S_CTX_ALLOCATOR, sized_by_user, "4");
+	is_int(got->rc, 0, "sizing=user: one with the plan's flags is not");
+	ok(!shown(got, "time", "00:30:00"), "and nothing is added to it");
+	got = play(S_CTX_ALLOCATOR, sized_by_user, "5");
+	is_int(got->rc, -1, "sizing=user: one with other flags is");
+	has_str(got->log, "--gpus-per-node=5 contradicts", "with a reason");
+	got = play(S_CTX_ALLOCATOR, dry_run_lacking, NULL);
+	is_int(got->exited, 0, "a dry run of what is refused does not end with 0");
+	is_int(got->rc, -1, "but is refused as well");
+	has_str(got->log, "--nodes=5 contradicts", "with the same reason");
 	got = play(S_CTX_ALLOCATOR, refused_value, "nodes");
 	is_int(got->rc, -1, "a value that Slurm refuses stops the submission");
 	has_str(got->log, "Slurm does not accept --nodes=3", "and is named");

@@ -332,6 +332,17 @@ static void test_services(void)
 	}
 }
 
+static void test_job_name(void)
+{
+	struct loaded l;
+
+	load(&l, "  sbatch_directives: {job-name: other}\n");
+	ok(l.job && l.job->directive_count == 1, "a directive for the name stays alone");
+	if (l.job)
+		is_str(l.job->directive[0].value, "other", "and is the one that counts");
+	disagg_arena_release(&l.arena);
+}
+
 static void test_benchmark(void)
 {
 	struct loaded l;
@@ -353,7 +364,9 @@ static void test_benchmark(void)
 			"other keys are options");
 		is_str(disagg_map_get(&job->bench.options, "aiperf_args"), "{\"k\":[1]}",
 			"trees are JSON");
-		is_int(job->directive_count, 3, "three options for sbatch");
+		is_int(job->directive_count, 4, "four options for sbatch");
+		is_str(job->directive[3].option, "job-name", "the last is the job's name");
+		is_str(job->directive[3].value, job->name, "as the file has it");
 		is_str(job->directive[0].option, "partition", "the partition");
 		is_str(job->directive[1].value, "04:00:00", "the time as written");
 		ok(job->directive[1].at.line == 10, "and where it is");
@@ -678,6 +691,7 @@ int main(void)
 	test_vllm();
 	test_pins();
 	test_services();
+	test_job_name();
 	test_benchmark();
 	test_warned();
 	test_base();

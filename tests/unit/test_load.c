@@ -272,6 +272,8 @@ static void test_refused(void)
 	static const char *const bad_yaml[] = {"name=[1"};
 	static const char *const bad_path[] = {"name.x=1"};
 	static const char *const unknown[] = {"gpu_per_node=1"};
+	static const char *const slip[] = {"roles.prefil.workers=1"};
+	static const char *const not_gpus[] = {"gpus_per_node=72"};
 	const struct {
 		const char *name, *file;
 		struct disagg_request request;
@@ -293,6 +295,14 @@ static void test_refused(void)
 			"'name.x=1': "},
 		{"a set of an unknown key", "n.yaml", {.set = unknown, .set_count = 1},
 			"E --disagg-set: unknown key 'gpu_per_node', did you mean 'gpus_per_node'?"},
+		{"a set of an unknown key, by another option", "n.yaml",
+			{.set = unknown, .set_count = 1, .set_name = "--set"},
+			"E --set: unknown key 'gpu_per_node', did you mean 'gpus_per_node'?"},
+		{"a slip in a set's path", "n.yaml", {.set = slip, .set_count = 1},
+			"E --disagg-set: 'roles.prefil.workers': there is no 'roles.prefil', did "
+			"you mean 'roles.prefill'?"},
+		{"a set that is no number", "n.yaml", {.set = not_gpus, .set_count = 1},
+			"E --disagg-set: gpus_per_node: expected an integer from 1 to 64, got '72'"},
 		{"too many sets", "n.yaml", {.set_count = 257},
 			"E --disagg-set is given 257 times, at most 256 are allowed"},
 		{"a cluster and no file", "n.yaml", {.cluster_name = "a"},
@@ -329,6 +339,10 @@ static void test_dialect(void)
 			"x.yaml:1:1: not a known kind of configuration: looked for 'disagg: 1' "
 			"(native), 'worker_config' beside 'hardware' (TensorRT-LLM), and "
 			"'resources' or 'backend' or 'base' (srtctl)"},
+		{"default: a\nclusters: {a: {}}\n",
+			"x.yaml:1:1: this looks like a cluster file, expected a job's "
+			"configuration: name it by --cluster-file of disagg-plan or "
+			"DISAGG_CLUSTER_FILE, beside a job's file"},
 		{"name: x\nworker_confg: {}\n",
 			"x.yaml:2:1: not a known kind of configuration: looked for 'disagg: 1' "
 			"(native), 'worker_config' beside 'hardware' (TensorRT-LLM), and "

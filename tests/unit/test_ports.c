@@ -242,14 +242,14 @@ static const struct {
 	const char *reason;
 } bad[] = {
 	{two_pins, "port 30001 on node 0 is wanted twice: as the bootstrap port of 'prefill' 0 "
-		   "(pinned by its flags) and as the bootstrap port of 'prefill' 1 (pinned by "
-		   "its flags)"},
+		   "(pinned in the file) and as the bootstrap port of 'prefill' 1 (pinned in "
+		   "the file)"},
 	{pin_on_service, "port 8000 on node 0 is wanted twice: as the http port of 'prefill' 0 "
-			 "(pinned by its flags) and as the service port of 'frontend' 0"},
+			 "(pinned in the file) and as the service port of 'frontend' 0"},
 	{service_on_plan, "port 6100 on node 0 is wanted twice: as the http port of 'prefill' 0 "
 			  "and as the service port of 'frontend' 0"},
 	{pin_on_plan, "port 7500 on node 0 is wanted twice: as the system port of 'prefill' 0 and "
-		      "as the http port of 'decode' 0 (pinned by its flags)"},
+		      "as the http port of 'decode' 0 (pinned in the file)"},
 	{two_services, "port 8000 on node 0 is wanted twice: as the service port of 'frontend' 0 "
 		       "and as the service port of 'nginx' 0"},
 	{service_too_high, "the service port of 'frontend' 1 on node 0 would be 65536: at most "

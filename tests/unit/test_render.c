@@ -196,6 +196,7 @@ static void test_svg(struct disagg_arena *arena)
 	has_str(out.text, "class=\"mid\">D1</text>", "workers by name");
 	has_str(out.text, "decode-big: 2 x 6 GPUs, sglang", "a legend");
 	has_str(out.text, "nginx_0 on n0:8000", "services");
+	has_str(out.text, ">3 nodes of 4 GPUs, 12 of 12 GPUs in use</text>", "the size in words");
 	has_str(out.text, "</svg>\n", "the end");
 	disagg_strbuf_clear(&out);
 	disagg_render_svg(hand_big_plan(arena, 5000, 2, 4), &out);
@@ -206,6 +207,38 @@ static void test_svg(struct disagg_arena *arena)
 	has_str(out.text, "and 1244 more nodes", "rows have an end");
 	ok(!out.failed && out.len < 500000, "whatever the plan");
 	disagg_strbuf_release(&out);
+}
+
+/* What the picture has no room for is cut between characters, and whole in its tip. */
+static void test_svg_long(struct disagg_arena *arena)
+{
+	static const struct {
+		const char *unit, *title, *label;
+	} rows[] = {
+		{"m", "mmmmmmm...</text>", "ascii"},
+		{"\xe6\x97\xa5", "\xe6\x97\xa5...</text>", "wide characters"},
+		{"<", "&lt;...</text>", "an entity stays whole"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct disagg_plan *plan = hand_plan(arena, DISAGG_NATIVE);
+		struct disagg_strbuf name, out;
+
+		disagg_strbuf_init(&name, 0);
+		disagg_strbuf_init(&out, 0);
+		for (int n = 0; n < 100; n++)
+			disagg_strbuf_puts(&name, rows[i].unit);
+		plan->name = name.text;
+		plan->role[1].name = name.text;
+		plan->role[1].gpus = 1;
+		disagg_render_svg(plan, &out);
+		has_str(out.text, rows[i].title, rows[i].label);
+		has_str(out.text, "class=\"title\"><title>", "the whole name in the title's tip");
+		has_str(out.text, ": 2 x 1 GPU, sglang</title>", "a role's tip");
+		ok(!strstr(out.text, ": 2 x 1 GPU, sglang</text>"), "and not in the picture");
+		disagg_strbuf_release(&name);
+		disagg_strbuf_release(&out);
+	}
 }
 
 static void test_env(struct disagg_arena *arena)
@@ -247,6 +280,7 @@ static void test_explain(void)
 			{"demo.yaml", 8, 3}},
 		{"tokens.SECRET[0]", "hf_secret", {NULL, 0, 0}},
 		{"text", "two\nlines", {"default", 0, 0}},
+		{"name", "demo", {"demo.yaml", 1, 1}},
 	};
 	struct disagg_job job = {
 		.trace = {.item = values, .count = sizeof(values) / sizeof(values[0])}};
@@ -279,6 +313,7 @@ int main(void)
 	test_folding(&arena);
 	test_idle(&arena);
 	test_svg(&arena);
+	test_svg_long(&arena);
 	test_env(&arena);
 	test_explain();
 	disagg_arena_release(&arena);

@@ -243,7 +243,9 @@ static const struct {
 		"time: expected a duration such as 90, 90s, 15m, 2h or 01:30:00, got 'soon'"},
 	{"time: 3h", "time: expected seconds from 1 to 7200, got '3h'"},
 	{"time: [1]", "time: expected a duration such as"},
-	{"mode: spraed", "mode: expected one of pack, fresh, spread, got 'spraed'"},
+	{"mode: spraed",
+		"mode: expected one of pack, fresh, spread, got 'spraed': did you mean 'spread'?"},
+	{"mode: other", "mode: expected one of pack, fresh, spread, got 'other'"},
 	{"mode: [pack]", "mode: expected one of pack, fresh, spread, got a list"},
 	{"list: {a: 1}", "list: expected a list of texts, got a map"},
 	{"list: [a, [b]]", "job.yaml:1:11: list: expected a list of texts, got a list"},
@@ -448,6 +450,33 @@ static void test_findings(void)
 	disagg_arena_release(&arena);
 }
 
+static void test_findings_sort(void)
+{
+	static const char *const want[] = {"c", "d", "b", "a", "f", "e"};
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_findings found;
+	static const struct {
+		struct disagg_origin at;
+		const char *text;
+	} rows[] = {
+		{{"a.yaml", 9, 1}, "a"},
+		{{"a.yaml", 2, 7}, "b"},
+		{{"a.yaml", 0, 0}, "c"},
+		{{"a.yaml", 2, 3}, "d"},
+		{{"b.yaml", 1, 1}, "e"},
+		{{"b.yaml", 0, 0}, "f"},
+	};
+
+	disagg_findings_init(&found, &arena);
+	disagg_findings_sort(&found);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		disagg_findings_error(&found, &rows[i].at, "%s", rows[i].text);
+	disagg_findings_sort(&found);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		is_str(found.item[i].text, want[i], "findings are in the order of the file");
+	disagg_arena_release(&arena);
+}
+
 static void test_findings_no_memory(void)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
@@ -595,6 +624,7 @@ int main(void)
 	test_unknown_is_warning();
 	test_trace();
 	test_findings();
+	test_findings_sort();
 	test_findings_no_memory();
 	test_nearest();
 	test_secrets();

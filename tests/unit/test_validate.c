@@ -9,6 +9,12 @@ static const struct jobtext_case refused[] = {
 	{"a literal secret", HEAD "env: {HF_TOKEN: abc}\n" ONE,
 		"E job.yaml:4:17: 'HF_TOKEN' holds a literal secret, which would be readable in "
 		"the job: write '${env:HF_TOKEN}' and export HF_TOKEN where you submit"},
+	{"a secret in the shell's words", HEAD "env: {HF_TOKEN: '${MY_TOKEN}'}\n" ONE,
+		"E job.yaml:4:17: 'HF_TOKEN' is '${MY_TOKEN}', which nothing here fills in: write "
+		"'${env:MY_TOKEN}' and export MY_TOKEN where you submit"},
+	{"and without braces", HEAD "env: {HF_TOKEN: $HF_TOKEN}\n" ONE,
+		"E job.yaml:4:17: 'HF_TOKEN' is '$HF_TOKEN', which nothing here fills in: write "
+		"'${env:HF_TOKEN}' and export HF_TOKEN where you submit"},
 	{"a secret of two roles is told once",
 		HEAD "env: {MY_PASSWORD: abc}\nroles: {x: {command: [a]}, y: {command: [a]}}\n",
 		"E job.yaml:4:20: 'MY_PASSWORD' holds a literal secret, which would be readable "
