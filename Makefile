@@ -13,6 +13,7 @@ sysconfdir  ?= /etc
 datadir     ?= $(prefix)/share
 plugindir   ?= $(libdir)/slurm
 PLUGSTACK_D ?= $(sysconfdir)/slurm/plugstack.conf.d
+completiondir ?= $(datadir)/bash-completion/completions
 
 all:
 
@@ -58,17 +59,25 @@ bench_bin := $(patsubst tests/bench/%.c,$(B)/t/%,$(bench_src))
 plugin   := $(if $(spank_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/disagg.so))
 filter   := $(if $(filter_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/cli_filter_disagg.so))
 man_src  := $(sort $(wildcard docs/man/*.scd))
-man      := $(if $(SCDOC),$(patsubst docs/man/%.scd,$(B)/man/%,$(man_src)))
+pages    := $(patsubst docs/man/%.scd,%,$(man_src))
+man      := $(if $(SCDOC),$(addprefix $(B)/man/,$(pages)))
+no_plugin := plugin NOT built: no $(SLURM_INCLUDE)/slurm/spank.h; install libslurm-dev, or say \
+	SLURM_INCLUDE=FOLDER
+say_plugin = $(if $(spank_src),$(if $(plugin),,@echo '*** $(strip $(no_plugin))' >&2))
 
-# a changed flag rebuilds: the line is kept and compared when make starts
+all: $(helpers) $(dispatch) $(plugin) $(filter) $(man)
+	$(or $(say_plugin),@:)
+
+# a changed flag rebuilds: the line is kept, and written anew where it differs
 flags_now := $(CC) $(all_cppflags) $(all_cflags) $(all_ldflags) $(PKG_CFLAGS)
 flags_file := $(B)/flags
 ifneq ($(strip $(file <$(flags_file))),$(strip $(flags_now)))
-$(shell mkdir -p $(B))
-$(file >$(flags_file),$(flags_now))
+$(flags_file): flags-differ
 endif
-
-all: $(helpers) $(dispatch) $(plugin) $(filter) $(man)
+$(flags_file): export flags_line = $(flags_now)
+$(flags_file):
+	@mkdir -p $(@D) && printf '%s\n' "$$flags_line" >$@
+flags-differ:
 
 $(B)/o/%.o: %.c $(flags_file)
 	@mkdir -p $(@D)
@@ -119,42 +128,85 @@ $(B)/t/%: $(B)/o/tests/spankhost/%.o
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -rdynamic -o $@ $^ -ldl
 
+# .TH turns hyphenation on again: names, options too, are not to be split
 $(B)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
-	$(SCDOC) <$< >$@
+	$(SCDOC) <$< >$@.tmp && sed '/^\.TH /a .nh\n.cflags 0 -' $@.tmp >$@ && rm $@.tmp
 
 include mk/check.mk
 include mk/fuzz.mk
 
+found = $(or $(1),not found)
 config:
-	@printf '%-12s %s\n' version '$(VERSION)' compiler '$(CC)' variant '$(V)' \
-		spank.h '$(or $(HAVE_SPANK),no)' slurm '$(or $(SLURM_RELEASE),none)' \
-		libyaml '$(or $(HAVE_YAML),no)' json-c '$(or $(HAVE_JSON),no)' \
-		scdoc '$(or $(SCDOC),no)' clang '$(or $(CLANG),no)' valgrind '$(or $(VALGRIND),no)' \
-		plugindir '$(plugindir)'
+	@printf '%-13s %s\n' version '$(VERSION)' \
+		compiler '$(CC)$(if $(HAVE_CC),, (not found; required))' variant '$(V)' \
+		pkg-config '$(or $(shell command -v $(PKG_CONFIG)),not found (required))' \
+		libyaml '$(or $(HAVE_YAML),not found (required: libyaml-dev))' \
+		json-c '$(or $(HAVE_JSON),not found (required: libjson-c-dev))' \
+		libcurl '$(or $(HAVE_CURL),not found (required: libcurl4-openssl-dev))' \
+		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
+		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
+		slurm '$(or $(SLURM_RELEASE),none)' \
+		scdoc '$(call found,$(SCDOC))' clang '$(call found,$(CLANG))' \
+		valgrind '$(call found,$(VALGRIND))' plugindir '$(plugindir)'
+
+define help_text
+make                the plugin, the helpers and the man pages, into build/
+make check          the tests that need no GPU; check-fast leaves the clusters out
+make demo           the main job on a Slurm cluster of its own, on this machine
+make install        DESTDIR= prefix= plugindir= say where; uninstall takes the same
+make config         what the build finds on this machine
+make clean          removes build/
+
+also: check-unit check-cluster check-corpus CORPUS=DIR check-long lint fuzz bench
+V=debug|asan|cov    another build, in build/V
+SLURM_INCLUDE=DIR   build against the Slurm whose headers are DIR/slurm/*.h
+endef
+help: export help_lines = $(help_text)
+help:
+	@printf '%s\n' "$$help_lines"
+
+# the line that loads the plugin goes in last and comes out first: Slurm's
+# daemons do not start with a line whose file is missing
+stock_line = sed 's|@plugindir@|$(plugindir)|' plugstack.conf.d/zz-disagg.conf.in
+line       = $(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf
 
 install: all
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/disagg/configs $(DESTDIR)$(mandir)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/disagg/configs \
+		$(DESTDIR)$(completiondir) $(DESTDIR)$(mandir)
 	install -m 755 $(helpers) $(dispatch) $(DESTDIR)$(bindir)
-	$(if $(plugin),install -d $(DESTDIR)$(plugindir) $(DESTDIR)$(PLUGSTACK_D))
-	$(if $(plugin),install -m 755 $(plugin) $(filter) $(DESTDIR)$(plugindir))
-	$(if $(plugin),[ -e $(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf ] || sed 's|@plugindir@|$(plugindir)|' \
-		plugstack.conf.d/zz-disagg.conf.in >$(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf)
 	install -m 644 $(wildcard configs/*.yaml) $(DESTDIR)$(datadir)/disagg/configs
+	$(if $(job_script),install -m 755 $(job_script) $(DESTDIR)$(datadir)/disagg)
+	for name in $(completed); do \
+		install -m 644 scripts/completion/disagg.bash \
+			$(DESTDIR)$(completiondir)/$$name || exit 1; \
+	done
 	for page in $(notdir $(man)); do \
 		install -D -m 644 $(B)/man/$$page $(DESTDIR)$(mandir)/man$${page##*.}/$$page || exit 1; \
 	done
+	$(if $(plugin),install -d $(DESTDIR)$(plugindir) $(DESTDIR)$(PLUGSTACK_D))
+	$(if $(plugin),install -m 755 $(plugin) $(filter) $(DESTDIR)$(plugindir))
+	$(if $(plugin),[ -e $(line) ] || $(stock_line) >$(line))
+	$(say_plugin)
 
+job_script := $(wildcard scripts/disagg-job.sh)
+completed  := disagg disagg-plan
+
+# an edited line is kept beside, under a name that Slurm does not read
 uninstall:
+	@if [ -e $(line) ] && ! $(stock_line) | cmp -s - $(line); then \
+		mv $(line) $(line).saved && echo "kept, for it was edited: $(line).saved"; \
+	fi
+	rm -f $(line)
+	rm -f $(addprefix $(DESTDIR)$(plugindir)/,disagg.so cli_filter_disagg.so)
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(helpers) $(dispatch)))
-	rm -f $(addprefix $(DESTDIR)$(plugindir)/,$(notdir $(plugin) $(filter)))
-	rm -f $(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf
+	rm -f $(addprefix $(DESTDIR)$(completiondir)/,$(completed))
 	rm -rf $(DESTDIR)$(datadir)/disagg
-	for page in $(notdir $(man)); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$$page; done
+	for page in $(pages); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$$page; done
 
 clean:
 	rm -rf build
 
 -include $(shell find $(B)/o -name '*.d' 2>/dev/null)
-.PHONY: all config install uninstall clean
+.PHONY: all config help install uninstall clean flags-differ
 .SECONDARY:

@@ -15,6 +15,7 @@ HOST_LIBS := $(if $(HAVE_CURL),$(call pkg,--libs libcurl)) \
 PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c)
 SLURM_INCLUDE ?= /usr/include
 HAVE_SPANK := $(if $(wildcard $(SLURM_INCLUDE)/slurm/spank.h),yes)
+HAVE_CC    := $(shell command -v $(firstword $(CC)))
 # 0x160508 reads 22.05.8
 SLURM_RELEASE := $(shell n=$$(sed -n 's/^.define SLURM_VERSION_NUMBER *//p' \
 	$(SLURM_INCLUDE)/slurm/slurm_version.h 2>/dev/null); \
@@ -26,3 +27,13 @@ CLANG    ?= $(shell command -v clang)
 SCDOC    ?= $(shell command -v scdoc)
 VALGRIND ?= $(shell command -v valgrind)
 CORPUS   ?=
+
+# said at once where something is built; `make config` tells it all
+ifneq ($(or $(if $(MAKECMDGOALS),,all),$(filter-out config help clean uninstall,$(MAKECMDGOALS))),)
+ifeq ($(HAVE_CC),)
+$(error the compiler '$(CC)' is not there: install gcc, or say CC=)
+endif
+ifeq ($(HAVE_SPANK)$(filter file,$(origin SLURM_INCLUDE)),)
+$(error SLURM_INCLUDE: there is no '$(SLURM_INCLUDE)/slurm/spank.h')
+endif
+endif

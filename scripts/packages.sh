@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: scripts/packages.sh [--list]
 # Installs the Debian packages that the build, the tests and the dev cluster
-# need and that are missing.  No daemon of theirs is started.  On another system
-# it lists them and exits with 4.
+# need and that are missing; --list prints them all and installs none.  No
+# daemon of theirs is started.  On another system it lists them and exits with 4.
 set -u
 
 build='gcc make libc6-dev pkg-config libslurm-dev libyaml-dev libjson-c-dev libhwloc-dev
-	libcurl4-openssl-dev libarchive-dev'
+	libcurl4-openssl-dev libmicrohttpd-dev libarchive-dev'
 cluster='slurm-wlm slurmd slurmctld slurm-client slurm-wlm-basic-plugins munge iproute2 util-linux
 	procps'
 test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap
-	scdoc groff-base'
+	scdoc groff-base etcd-server nats-server nginx-light time'
 wanted="$build $cluster $test_tools"
 
 missing() {
@@ -55,11 +55,18 @@ release_daemons() {
 	[ -z "$made_policy" ] || as_root rm -f "$policy"
 }
 
-if [ "${1:-}" = --list ]; then
+case ${1:-} in
+--help | -h) sed -n '3,6s/^# //p' "$0" && exit 0 ;;
+--list)
 	# shellcheck disable=SC2086
 	echo $wanted
 	exit 0
-fi
+	;;
+?*)
+	echo "packages: unexpected argument '$1'; see packages.sh --help" >&2
+	exit 2
+	;;
+esac
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	# shellcheck disable=SC2086
 	echo "packages: not a Debian system; install what is called there:" $wanted >&2

@@ -134,6 +134,17 @@ cluster_up() {
 	wait_idle
 	trap - EXIT INT TERM
 	echo "$state"
+	[ ! -t 2 ] || up_hint >&2
+}
+
+up_hint() {
+	local tool=$here/devcluster
+	[ "$(command -v devcluster)" != "$tool" ] || tool=devcluster
+	cat <<-HINT
+		a command on it:  $tool exec --state $state -- sinfo
+		as a user:        $tool exec --state $state --user nobody -- srun id
+		its end:          $tool down --state $state
+	HINT
 }
 
 all_nodes() {

@@ -101,6 +101,12 @@ runs 0 "and the cluster there runs on" as_user srun -N4 true
 out=$(devcluster up --nodes 33 2>&1)
 is $? 2 "33 nodes are refused"
 has "$out" "--nodes: 33 is out of range, expected 1 to 32" "with the range"
+out=$(devcluster up --nodez 3 2>&1)
+is $? 2 "an unknown option is refused"
+has "$out" "unknown option '--nodez'" "by its name"
+out=$(devcluster up --nodes 2>&1)
+is $? 2 "an option without its value is refused"
+has "$out" "--nodes: a value is missing" "in other words"
 out=$(new_cluster --conf 'SelectType=select/none_such' 2>&1)
 is $? 1 "a cluster that cannot start fails"
 has "$out" "select/none_such" "and shows the line of the log that tells why"
@@ -122,6 +128,7 @@ runs 0 "down with jobs running" devcluster down --state "$first"
 wait
 is "$(traces "$first" "$id")" "" "nothing is left: process, namespace, cgroup, directory"
 runs 0 "down twice is no error" devcluster down --state "$first"
+has "$(devcluster down --state "$first" 2>&1)" "no cluster is up in '$first'" "and says what it did"
 is "$(second_user srun uname -n)" "$other-n0" "the second cluster lives on"
 runs 0 "down of the second" devcluster down --state "$second"
 is "$(traces "$second" "$other")" "" "nothing is left of it either"
