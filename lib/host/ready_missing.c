@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/host/ready_loop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct names {
+	char *text;
+	size_t size, len;
+	unsigned left_out;
+};
+
+static void add_name(struct names *names, const char *name, const char *why)
+{
+	char one[DISAGG_READY_WHY + 256];
+	int len = snprintf(one, sizeof(one), "%s%s%s%s%s", names->len ? ", " : "", name,
+		why[0] ? " (" : "", why, why[0] ? ")" : "");
+
+	/* there is always room for ", and 4294967295 more" */
+	if (len < 0 || names->left_out || names->len + (size_t)len + 24 > names->size) {
+		names->left_out++;
+		return;
+	}
+	memcpy(names->text + names->len, one, (size_t)len + 1);
+	names->len += (size_t)len;
+}
+
+unsigned disagg_ready_list_missing(const struct disagg_ready_loop *loop, char *text, size_t size)
+{
+	struct names names = {.text = text, .size = size};
+	unsigned missing = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < loop->count; i++) {
+		const struct disagg_ready_check *check = &loop->check[i];
+
+		if (check->good)
+			continue;
+		missing++;
+		add_name(&names, check->target->name, check->why);
+	}
+	if (!missing && loop->canary.why[0]) {
+		missing++;
+		add_name(&names, "canary", loop->canary.why);
+	}
+	if (names.left_out)
+		snprintf(text + names.len, size - names.len, "%sand %u more", names.len ? ", " : "",
+			names.left_out);
+	return missing;
+}
+
+void disagg_ready_report(struct disagg_ready_loop *loop, int64_t now_ns)
+{
+	char names[DISAGG_READY_NAMES], line[DISAGG_READY_NAMES + 128];
+	unsigned missing = disagg_ready_list_missing(loop, names, sizeof(names));
+	int64_t seconds = (now_ns - loop->started_ns) / (1000 * DISAGG_READY_MS);
+
+	loop->report_ns += (int64_t)(loop->spec->report_s ? loop->spec->report_s : 30) * 1000 *
+			   DISAGG_READY_MS;
+	if (!loop->spec->progress)
+		return;
+	if (missing)
+		snprintf(line, sizeof(line), "after %" PRId64 " s %u of %u not ready: %s", seconds,
+			missing, loop->count, names);
+	else
+		snprintf(line, sizeof(line),
+			"after %" PRId64 " s all %u are ready, held for %u of "
+			"%u polls",
+			seconds, loop->count, loop->held, loop->polls);
+	loop->spec->progress(loop->spec->context, line);
+}
+
+int disagg_ready_fail_timeout(struct disagg_ready_loop *loop)
+{
+	const struct disagg_ready_spec *spec = loop->spec;
+	unsigned limit_s = spec->timeout_s ? spec->timeout_s : 1800;
+	char names[400];
+	unsigned missing = disagg_ready_list_missing(loop, names, sizeof(names));
+
+	if (missing)
+		return disagg_err_set(loop->err, DISAGG_TIMEOUT,
+			"not ready after %u s: %u of %u missing: %s", limit_s, missing, loop->count,
+			names);
+	if (loop->held < loop->polls)
+		return disagg_err_set(loop->err, DISAGG_TIMEOUT,
+			"not ready after %u s: all %u were ready for %u of %u polls", limit_s,
+			loop->count, loop->held, loop->polls);
+	return disagg_err_set(loop->err, DISAGG_TIMEOUT,
+		"not ready after %u s: %u of %u canary generations came back", limit_s,
+		loop->canary.good, spec->canary_count);
+}
