@@ -49,6 +49,8 @@ demo: all
 # medians and ratios of interleaved runs; asserts nothing
 bench: all $(bench_bin)
 	$(test_env) tests/bench/plan.sh
-	@for bin in $(bench_bin); do $$bin || exit 1; done
+	$(B)/t/plan_bench
 	$(test_env) tests/bench/submit.sh
+	$(test_env) tests/bench/wait.sh
+	$(test_env) tests/bench/load.sh
 .PHONY: bench
