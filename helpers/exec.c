@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/exec.h"
+#include "lib/base/num.h"
+#include "lib/host/proc.h"
+#include "lib/host/rundir.h"
+#include "lib/plan/taskenv.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { O_SHOW = 256 };
+
+static const struct helper_option options[] = {
+	{"show", O_SHOW, HELPER_FLAG, NULL, "print the command as JSON, run nothing"},
+	{NULL, 0, HELPER_FLAG, NULL, NULL},
+};
+
+static const struct helper helper = {
+	.name = "disagg-exec",
+	.synopsis = "[OPTION]...",
+	.about =
+		"Becomes the program of this task: builds the engine's command for the worker and\n"
+		"rank that the environment names, writes the files it reads, and runs it.  Runs\n"
+		"in a step that was started with --disagg-role.\n",
+	.option = options,
+	.examples = "  srun --overlap -K --disagg-role=decode:1 disagg-exec\n"
+		    "  srun --overlap -K --disagg-role=decode:1 disagg-exec --show\n",
+	.environment = "  SLURM_DISAGG_PLAN, SLURM_DISAGG_CONFIG   what the job carries\n"
+		       "  DISAGG_ROLE, DISAGG_WORKER_INDEX, DISAGG_RANK   which task this is\n"
+		       "  DISAGG_RUN_DIR   where files and the mark of the step go\n",
+	.exits =
+		"  2 no role, 3 the configuration is bad, 4 a program is missing, 5 a system call\n"
+		"  failed, 7 a rank ended with status 0 too early; else the program's own\n",
+	.features = "sglang trtllm vllm dynamo command rehearsal",
+};
+
+static const char *environment(const char *name)
+{
+	return getenv(name);
+}
+
+static int need_number(const char *name, uint32_t *ret, struct disagg_err *err)
+{
+	const char *text = getenv(name);
+	int64_t number = 0;
+
+	if (!text)
+		return disagg_err_set(err, DISAGG_USAGE,
+			"%s is not set: expected a step that was started with --disagg-role", name);
+	if (disagg_num_int(text, 0, INT32_MAX, &number))
+		return disagg_err_set(
+			err, DISAGG_USAGE, "%s is '%s': expected a number from 0", name, text);
+	*ret = (uint32_t)number;
+	return 0;
+}
+
+/* Tasks of a worker are numbered process by process. */
+static int find_process(struct task *task, struct disagg_err *err)
+{
+	const struct disagg_plan *plan = task->in.plan;
+	uint32_t left = task->rank;
+
+	for (uint32_t i = 0; i < task->worker->process_count; i++) {
+		uint32_t process = task->worker->first_process + i;
+
+		if (left < plan->process[process].tasks) {
+			task->process = process;
+			return 0;
+		}
+		left -= plan->process[process].tasks;
+	}
+	return disagg_err_set(err, DISAGG_USAGE, "'%s' has no rank %u: it has %u", task->name,
+		(unsigned)task->rank, (unsigned)task->worker->tasks);
+}
+
+static int find_task(struct task *task, struct disagg_err *err)
+{
+	const char *role = getenv("DISAGG_ROLE");
+	uint32_t index = 0;
+
+	if (!role)
+		return disagg_err_set(err, DISAGG_USAGE,
+			"this step has no role: start it with srun --disagg-role=ROLE:INDEX");
+	if (need_number("DISAGG_WORKER_INDEX", &index, err) ||
+		need_number("DISAGG_RANK", &task->rank, err) ||
+		disagg_plan_pick(
+			task->in.plan, role, (int)index, &task->worker, &task->service, err))
+		return -1;
+	task->role = task->worker ? task->worker->role : task->service->role;
+	task->name = disagg_inside_worker_name(&task->in, task->role, index);
+	if (!task->name)
+		return disagg_err_nomem(err);
+	return task->worker ? find_process(task, err) : 0;
+}
+
+/* Says that the step runs, and where: disagg-run waits for it. */
+static int put_mark(struct task *task, struct disagg_err *err)
+{
+	const char *interface = task->in.job->network_interface;
+	char host[256] = "";
+	struct disagg_rundir_mark mark = {host, NULL};
+
+	if (task->rank > 0)
+		return 0;
+	gethostname(host, sizeof(host) - 1);
+	mark.ip = interface ? disagg_inside_interface(task->arena, interface)
+			    : disagg_inside_resolve(task->arena, host);
+	if (!mark.ip)
+		mark.ip = "";
+	if (disagg_rundir_make(task->arena, task->in.run_dir, err))
+		return -1;
+	return disagg_rundir_mark_put(task->arena, task->in.run_dir, task->name, &mark, err);
+}
+
+static int build(struct task *task, struct disagg_err *err)
+{
+	struct disagg_inside *in = &task->in;
+
+	if (disagg_inside_stands_in(in, task->role))
+		return exec_stand_in(task, err);
+	if (task->worker)
+		return disagg_engine_worker(task->arena, in->job, in->plan, task->process,
+			&in->engine, &task->command, err);
+	if (disagg_engine_service(task->arena, in->job, in->plan,
+		    (uint32_t)(task->service - in->plan->service), &in->engine, &task->command,
+		    err))
+		return -1;
+	if (task->command.argc &&
+		disagg_inside_does_without(in, task->role, task->command.argv[0], task->path))
+		return exec_stand_in(task, err);
+	if (task->command.argc)
+		return 0;
+	if (in->plan->role[task->role].engine == DISAGG_E_BENCHMARK)
+		return exec_bench(task, err);
+	return disagg_err_set(err, DISAGG_CONFIG, "'%s' has nothing to run", task->name);
+}
+
+static int set_environment(const struct task *task, struct disagg_err *err)
+{
+	const struct disagg_envlist *env = &task->command.env;
+
+	for (unsigned i = 0; i < env->count; i++) {
+		const struct disagg_env *entry = &env->entry[i];
+		int rc =
+			entry->value ? setenv(entry->name, entry->value, 1) : unsetenv(entry->name);
+
+		if (rc)
+			return disagg_err_sys(err, "cannot set '%s'", entry->name);
+	}
+	return 0;
+}
+
+static int show(const struct task *task)
+{
+	const struct disagg_command *command = &task->command;
+	struct disagg_strbuf out;
+	int rc;
+
+	disagg_strbuf_init(&out, 0);
+	disagg_strbuf_puts(&out, "{\"worker\":");
+	disagg_strbuf_json(&out, task->name);
+	disagg_strbuf_printf(&out, ",\"rank\":%u,\"argv\":[", (unsigned)task->rank);
+	for (unsigned i = 0; i < command->argc; i++) {
+		disagg_strbuf_puts(&out, i ? "," : "");
+		disagg_strbuf_json(&out, command->argv[i]);
+	}
+	disagg_strbuf_puts(&out, "],\"env\":{");
+	for (unsigned i = 0; i < command->env.count; i++) {
+		disagg_strbuf_puts(&out, i ? "," : "");
+		disagg_strbuf_json(&out, command->env.entry[i].name);
+		disagg_strbuf_putc(&out, ':');
+		if (command->env.entry[i].value)
+			disagg_strbuf_json(&out, command->env.entry[i].value);
+		else
+			disagg_strbuf_puts(&out, "null");
+	}
+	disagg_strbuf_puts(&out, "}}\n");
+	rc = helper_print(&helper, &out);
+	disagg_strbuf_release(&out);
+	return rc;
+}
+
+static int work(struct task *task, bool only_show, struct disagg_err *err)
+{
+	if (disagg_inside_load(&task->in, task->arena, environment, err) || find_task(task, err))
+		return -1;
+	if (only_show)
+		return build(task, err) ? -1 : show(task);
+	if (put_mark(task, err) || build(task, err) || exec_make_files(task, err) ||
+		set_environment(task, err))
+		return -1;
+	if (task->command.scratch || (task->worker && task->worker->tasks > 1))
+		return exec_supervise(task, err);
+	return exec_become(task, err);
+}
+
+static int take(void *context, int id, const char *value)
+{
+	(void)id;
+	(void)value;
+	*(bool *)context = true;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct task task = {.arena = &arena, .path = getenv("PATH")};
+	bool only_show = false;
+	int first, rc = helper_parse(&helper, argc, argv, take, &only_show, &first);
+
+	if (rc >= 0)
+		return rc;
+	if (first < argc)
+		return helper_usage(&helper, "unexpected argument '%s'", argv[first]);
+	rc = work(&task, only_show, &err);
+	if (rc < 0)
+		rc = helper_fail_err(&helper, &err);
+	disagg_arena_release(&arena);
+	return rc;
+}

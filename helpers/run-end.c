@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/run.h"
+#include <signal.h>
+#include <string.h>
+
+#define MS_NS INT64_C(1000000)
+
+static const char *const stage_names[RUN_STAGES] = {
+	"benchmark", "frontends", "workers", "infrastructure"};
+
+static unsigned left_of(const struct run *run, unsigned stage)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < run->unit_count; i++)
+		left += run->unit[i].proc.pid && run->unit[i].stage == stage;
+	return left;
+}
+
+static const char *step_of(const struct disagg_steps *steps, const char *name)
+{
+	for (unsigned i = 0; i < steps->count; i++) {
+		if (strcmp(steps->v[i].name, name) == 0)
+			return steps->v[i].id;
+	}
+	return NULL;
+}
+
+/* Slurm is asked for the steps of a stage; a client whose step is not there yet
+ * is told itself, which keeps it from making one. */
+static void signal_stage(struct run *run, unsigned stage, const char *signal)
+{
+	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_steps steps = {0};
+	const char **id = disagg_arena_array(&scratch, run->unit_count + 1u, sizeof(*id));
+	unsigned count = 0;
+	bool listed = id && disagg_steps_list(&scratch, &run->slurm, &steps, &err) == 0;
+
+	for (unsigned i = 0; listed && i < run->unit_count; i++) {
+		struct unit *unit = &run->unit[i];
+		const char *step;
+
+		if (!unit->proc.pid || unit->stage != stage)
+			continue;
+		step = step_of(&steps, unit->shown.name);
+		unit->told = true;
+		if (unit->shown.state != DISAGG_UNIT_ENDING)
+			unit->shown.state = DISAGG_UNIT_ENDING;
+		if (step)
+			id[count++] = step;
+		else if (unit->shown.up <= 0)
+			kill(unit->proc.pid, SIGTERM);
+	}
+	if (listed && disagg_steps_signal(&scratch, &run->slurm, signal, id, count, &err))
+		listed = false;
+	/* the job itself may be over, and Slurm ends its steps then */
+	if (!listed)
+		run_say(run, "the %s could not be told to end: %s", stage_names[stage], err.text);
+	run_state_touch(run);
+	disagg_arena_release(&scratch);
+}
+
+/* Until none of the stage is left, or the time is over. */
+static void await_stage(struct run *run, unsigned stage, int64_t ms)
+{
+	int64_t end = run_ns() + ms * MS_NS;
+
+	while (left_of(run, stage) && run_ns() < end)
+		run_tick(run, end);
+}
+
+/* A client that stays although its step was killed holds nothing. */
+static void drop_clients(struct run *run, unsigned stage)
+{
+	for (unsigned i = 0; i < run->unit_count; i++) {
+		struct unit *unit = &run->unit[i];
+
+		if (!unit->proc.pid || unit->stage != stage)
+			continue;
+		run_warn(run, "the step of '%s' does not end", unit->shown.name);
+		disagg_proc_kill(&unit->proc);
+		run_step_ended(run, unit);
+	}
+}
+
+static void end_stage(struct run *run, unsigned stage)
+{
+	if (!left_of(run, stage))
+		return;
+	run_say(run, "ending the %s (%u)", stage_names[stage], left_of(run, stage));
+	signal_stage(run, stage, "TERM");
+	await_stage(run, stage, RUN_GRACE_MS);
+	if (!left_of(run, stage))
+		return;
+	run_say(run, "%u of the %s still run after %d s: KILL", left_of(run, stage),
+		stage_names[stage], RUN_GRACE_MS / 1000);
+	signal_stage(run, stage, "KILL");
+	await_stage(run, stage, RUN_KILL_MS);
+	drop_clients(run, stage);
+}
+
+void run_end(struct run *run)
+{
+	run_ready_stop(run);
+	run->ending = true;
+	/* what Slurm is asked from here on may take until it is answered: signals
+	 * change nothing any more */
+	run->slurm.cancel_fd = -1;
+	run_phase(run, DISAGG_PHASE_ENDING);
+	for (unsigned stage = 0; stage < RUN_STAGES; stage++)
+		end_stage(run, stage);
+	run_phase(run, DISAGG_PHASE_DONE);
+}

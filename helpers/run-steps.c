@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/run.h"
+#include "lib/host/rundir.h"
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECOND_NS  INT64_C(1000000000)
+#define RETRY_NS   SECOND_NS
+#define LAST_LINES 10
+
+/* ---- one launch ---- */
+
+/* pyxis is asked for only where a role has an image: srun --help takes a while. */
+static int check_pyxis(struct run *run, struct disagg_err *err)
+{
+	if (!run->asked_pyxis && disagg_slurm_has_option(&run->arena, &run->slurm,
+					 "container-image", &run->has_pyxis, err))
+		return -1;
+	run->asked_pyxis = true;
+	if (run->has_pyxis)
+		return 0;
+	return disagg_err_set(err, DISAGG_MISSING,
+		"a container image is given, but srun has no --container-image: expected pyxis");
+}
+
+static int put_container(struct run *run, const struct unit *unit, struct disagg_step_call *call,
+	struct disagg_err *err)
+{
+	const struct disagg_container *box = unit->conf ? &unit->conf->container : NULL;
+	struct disagg_strbuf mounts;
+
+	if (!box || !box->image || run->in.plan->rehearse)
+		return 0;
+	if (check_pyxis(run, err))
+		return -1;
+	disagg_strbuf_init(&mounts, 0);
+	disagg_strbuf_printf(&mounts, "%s:%s", run->in.run_dir, run->in.run_dir);
+	disagg_strbuf_printf(&mounts, ",%.*s:%.*s", (int)(strrchr(run->exec, '/') - run->exec),
+		run->exec, (int)(strrchr(run->exec, '/') - run->exec), run->exec);
+	for (unsigned i = 0; i < box->mounts.count; i++)
+		disagg_strbuf_printf(
+			&mounts, ",%s:%s", box->mounts.v[i].key, box->mounts.v[i].value);
+	call->image = box->image;
+	call->workdir = box->workdir;
+	call->mounts = mounts.failed ? NULL : disagg_arena_strdup(&run->arena, mounts.text);
+	disagg_strbuf_release(&mounts);
+	return call->mounts ? 0 : disagg_err_nomem(err);
+}
+
+/* A rank of an MPI world finds the others by PMIx. */
+static const char *mpi_of(const struct run *run, const struct unit *unit)
+{
+	bool given = unit->conf && disagg_map_get(&unit->conf->srun_options, "mpi");
+
+	if (run->in.plan->rehearse || given)
+		return NULL;
+	return unit->role->engine == DISAGG_E_TRTLLM && unit->worker ? "pmix" : NULL;
+}
+
+static int spawn(struct run *run, struct unit *unit, int log_fd, struct disagg_err *err)
+{
+	const char *const program[] = {run->exec, NULL};
+	struct disagg_step_call call = {
+		.role = unit->role_text,
+		.name = unit->shown.name,
+		.log = unit->shown.log,
+		.options = unit->conf && !run->in.plan->rehearse ? &unit->conf->srun_options : NULL,
+		.mpi = mpi_of(run, unit),
+		.program = program,
+	};
+	struct disagg_proc_spec spec = {.envp = run->envp,
+		.in_fd = -1,
+		.out_fd = log_fd,
+		.err_fd = log_fd,
+		.own_group = true};
+
+	if (put_container(run, unit, &call, err))
+		return -1;
+	spec.argv = disagg_step_argv(&run->arena, &run->slurm, &call);
+	if (!spec.argv)
+		return disagg_err_nomem(err);
+	return disagg_proc_spawn(&spec, &unit->proc, err);
+}
+
+static void launch(struct run *run, struct unit *unit)
+{
+	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	struct disagg_err err = DISAGG_ERR_INIT;
+	const char *log = strrchr(unit->shown.log, '/') + 1;
+	int fd = disagg_rundir_open_log(&scratch, run->in.run_dir, log, &err);
+	int rc = -1;
+
+	disagg_rundir_mark_drop(&scratch, run->in.run_dir, unit->shown.name);
+	if (fd >= 0)
+		rc = spawn(run, unit, fd, &err);
+	if (fd >= 0)
+		close(fd);
+	disagg_arena_release(&scratch);
+	if (rc) {
+		run_verdict_err(run, unit, &err);
+		return;
+	}
+	unit->tries++;
+	unit->launched_ns = run_ns();
+	unit->shown.state = DISAGG_UNIT_LAUNCHING;
+	unit->shown.started = run_now();
+	unit->shown.up = unit->shown.ready = unit->shown.ended = 0;
+	unit->shown.how = NULL;
+	run_state_touch(run);
+}
+
+/* ---- what is up ---- */
+
+bool run_is_up(const struct unit *unit)
+{
+	return unit->shown.state == DISAGG_UNIT_RUNNING || unit->shown.state == DISAGG_UNIT_READY;
+}
+
+static bool look_for_mark(struct run *run, struct unit *unit)
+{
+	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	struct disagg_rundir_mark mark;
+	bool found = disagg_rundir_mark_get(&scratch, run->in.run_dir, unit->shown.name, &mark);
+
+	if (found) {
+		unit->shown.ip = disagg_arena_strdup(&run->arena, mark.ip);
+		unit->shown.state = DISAGG_UNIT_RUNNING;
+		unit->shown.up = run_now();
+		run_state_touch(run);
+	}
+	disagg_arena_release(&scratch);
+	return found;
+}
+
+static void check_launch(struct run *run, struct unit *unit)
+{
+	if (look_for_mark(run, unit))
+		return;
+	if (run_ns() - unit->launched_ns > RUN_LAUNCH_S * SECOND_NS)
+		run_verdict(run, DISAGG_SYSTEM, unit,
+			"the step of '%s' has not started within %d s (see '%s')", unit->shown.name,
+			RUN_LAUNCH_S, unit->shown.log);
+}
+
+void run_steps_advance(struct run *run)
+{
+	unsigned launching = 0;
+
+	for (unsigned i = 0; i < run->unit_count; i++) {
+		struct unit *unit = &run->unit[i];
+
+		if (unit->proc.pid && unit->shown.state == DISAGG_UNIT_LAUNCHING)
+			check_launch(run, unit);
+		launching += unit->proc.pid && unit->shown.state == DISAGG_UNIT_LAUNCHING;
+	}
+	for (unsigned i = 0; i < run->unit_count && launching < RUN_MOST_LAUNCHES; i++) {
+		struct unit *unit = &run->unit[i];
+
+		if (run->ending || run->state.verdict.set)
+			return;
+		if (!unit->wanted || unit->proc.pid || unit->done || run_ns() < unit->not_before_ns)
+			continue;
+		launch(run, unit);
+		launching++;
+	}
+}
+
+/* ---- ends ---- */
+
+/* The last line of the log that is the program's own, not Slurm's about it. */
+static const char *last_words(struct run *run, const struct unit *unit)
+{
+	char *text = disagg_rundir_tail(&run->arena, unit->shown.log, LAST_LINES);
+	const char *words = NULL, *slurm = NULL;
+
+	for (char *line = text; line && *line;) {
+		char *end = line + strcspn(line, "\n");
+		bool is_last = !*end;
+
+		*end = '\0';
+		if (strncmp(line, "srun: ", 6) == 0 || strncmp(line, "slurmstepd", 10) == 0)
+			slurm = slurm && strstr(slurm, "rror:") ? slurm : line;
+		else if (*line)
+			words = line;
+		line = is_last ? end : end + 1;
+	}
+	return words ? words : slurm ? slurm : "its log is empty";
+}
+
+static void try_again(struct run *run, struct unit *unit)
+{
+	unit->shown.state = DISAGG_UNIT_PLANNED;
+	unit->not_before_ns = run_ns() + RETRY_NS * unit->tries;
+	run_state_touch(run);
+}
+
+static void give_up(struct run *run, struct unit *unit, int code, const char *what)
+{
+	unit->done = true;
+	unit->shown.state =
+		unit->shown.critical || unit->proc.status ? DISAGG_UNIT_FAILED : DISAGG_UNIT_ENDED;
+	if (unit->shown.critical)
+		run_verdict(run, code, unit, "%s: %s: %s", what, unit->shown.how,
+			last_words(run, unit));
+	else
+		run_warn(run, "%s: %s (not critical)", what, unit->shown.how);
+}
+
+static void launch_failed(struct run *run, struct unit *unit)
+{
+	const char *what = disagg_arena_printf(
+		&run->arena, "the step of '%s' does not start", unit->shown.name);
+
+	if (!what)
+		what = "a step does not start";
+	if (unit->tries >= RUN_TRIES) {
+		give_up(run, unit, DISAGG_SYSTEM, what);
+		return;
+	}
+	run_warn(run, "%s: %s: %s; try %u of %u follows", what, unit->shown.how,
+		last_words(run, unit), unit->tries + 1, RUN_TRIES);
+	try_again(run, unit);
+}
+
+static void worker_ended(struct run *run, struct unit *unit)
+{
+	const char *what = disagg_arena_printf(&run->arena, "'%s' has ended", unit->shown.name);
+
+	if (!what)
+		what = "a worker has ended";
+	if (!unit->restarts) {
+		give_up(run, unit, DISAGG_DIED, what);
+		return;
+	}
+	unit->restarts--;
+	unit->shown.restarts++;
+	unit->tries = 1;
+	run_warn(run, "%s: %s; it is started again, %u more time%s", what, unit->shown.how,
+		unit->restarts, unit->restarts == 1 ? "" : "s");
+	try_again(run, unit);
+	unit->tries = 0;
+}
+
+/* After scancel the steps and we are told at the same time: the word to us is
+ * the reason, not the end of the steps. */
+static bool told_too(const struct run *run)
+{
+	struct pollfd word = {.fd = run->signal_fd, .events = POLLIN};
+
+	return poll(&word, 1, 300) > 0;
+}
+
+void run_step_ended(struct run *run, struct unit *unit)
+{
+	char how[64];
+	bool was_up = run_is_up(unit) || look_for_mark(run, unit);
+
+	disagg_proc_tell(unit->proc.status, how, sizeof(how));
+	unit->shown.how = disagg_arena_strdup(&run->arena, how);
+	if (!unit->shown.how)
+		unit->shown.how = "an unknown status";
+	unit->shown.ended = run_now();
+	unit->launched_ns = 0;
+	run_state_touch(run);
+	if (run_is_benchmark(unit) && was_up && !unit->told) {
+		unit->done = true;
+		unit->shown.state = unit->proc.status ? DISAGG_UNIT_FAILED : DISAGG_UNIT_ENDED;
+	} else if (run->ending || unit->told || run->state.verdict.set || told_too(run)) {
+		unit->done = true;
+		unit->shown.state = unit->told ? DISAGG_UNIT_ENDED : DISAGG_UNIT_FAILED;
+	} else if (was_up) {
+		worker_ended(run, unit);
+	} else {
+		launch_failed(run, unit);
+	}
+}

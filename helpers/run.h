@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DISAGG_HELPERS_RUN_H
+#define DISAGG_HELPERS_RUN_H
+
+#include "helpers/helper.h"
+#include "lib/host/inside.h"
+#include "lib/host/proc.h"
+#include "lib/host/state.h"
+#include "lib/host/step.h"
+
+/*
+ * disagg-run: one loop over signals, the srun clients and a deadline.  What
+ * goes wrong first is the verdict; every phase ends as soon as there is one.
+ */
+#define RUN_MOST_LAUNCHES 16u
+#define RUN_TRIES	  3u
+#define RUN_LAUNCH_S	  300 /* until a step's task is seen */
+#define RUN_GRACE_MS	  10000
+#define RUN_KILL_MS	  5000
+#define RUN_STAGES	  4u
+
+/* A worker or a service, and its step. */
+struct unit {
+	struct disagg_state_unit shown; /* name, state, times: what state.json says */
+	const struct disagg_role *conf; /* of the job; NULL: the plan alone has it */
+	const struct disagg_plan_role *role;
+	const struct disagg_worker *worker; /* or */
+	uint32_t service;		    /* index in the plan; UINT32_MAX: a worker */
+	const char *role_text;		    /* "decode:1" */
+	struct disagg_inside_health health;
+	unsigned wave;
+	unsigned stage; /* of the end: 0 goes first */
+	struct disagg_proc proc;
+	unsigned tries;	     /* of the launch that runs */
+	unsigned restarts;   /* left */
+	int64_t launched_ns; /* 0: not now */
+	int64_t not_before_ns;
+	bool wanted;	/* to be started */
+	bool told;	/* to end */
+	bool done;	/* ended, and not to be started again */
+	bool no_target; /* nothing to ask for readiness */
+};
+
+struct run {
+	struct disagg_arena arena;
+	struct disagg_inside in;
+	struct disagg_slurm slurm;
+	const char *const *envp; /* of steps */
+	const char *exec;	 /* path of disagg-exec */
+	const char *path;	 /* $PATH */
+	struct unit *unit;
+	unsigned unit_count, waves;
+	bool has_pyxis, asked_pyxis;
+	int signal_fd;
+	struct disagg_proc waiter; /* the child that waits for readiness */
+	int waiter_fd;
+	bool waiter_done;
+	struct disagg_err waiter_err;
+	struct disagg_state state;
+	bool dirty;
+	bool serving; /* TERM is a wish then, not a failure */
+	bool ending;
+	bool state_failed;
+	int64_t written_ns;
+	int64_t deadline_ns; /* 0: none */
+	int64_t margin_s;
+	bool live; /* stderr is a terminal */
+	bool live_shown;
+};
+
+/* ---- run-order.c ---- */
+
+/* Units of the plan, and the wave that each starts in. */
+int run_order(struct run *run, struct disagg_err *err);
+bool run_is_benchmark(const struct unit *unit);
+
+/* ---- run-dir.c: the run directory, state.json, words for people ---- */
+
+int run_dir_make(struct run *run, struct disagg_err *err);
+/* Marks state.json as old; run_state_flush writes it now. */
+void run_state_touch(struct run *run);
+void run_state_flush(struct run *run);
+void run_phase(struct run *run, enum disagg_phase phase);
+void run_say(struct run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* How far the phase is, on a line that the next one replaces; on a terminal only. */
+void run_live(struct run *run);
+void run_warn(struct run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+double run_now(void);
+int64_t run_ns(void);
+
+/* The first one counts; `unit` may be NULL. */
+void run_verdict(struct run *run, int code, const struct unit *unit, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void run_verdict_err(struct run *run, const struct unit *unit, const struct disagg_err *err);
+
+/* ---- run-steps.c: srun for each unit ---- */
+
+/* Starts what is wanted and may start now; looks which steps are up. */
+void run_steps_advance(struct run *run);
+/* A srun client has ended. */
+void run_step_ended(struct run *run, struct unit *unit);
+bool run_is_up(const struct unit *unit);
+
+/* ---- run-watch.c: the loop ---- */
+
+int run_watch_open(struct run *run, struct disagg_err *err);
+#define RUN_LIVE_NS INT64_C(500000000)
+/* Waits at most until `until_ns` for something to happen, and handles it. */
+void run_tick(struct run *run, int64_t until_ns);
+/* When the job's end, less KillWait and the margin, is. */
+void run_deadline(struct run *run);
+
+/* ---- run-ready.c: readiness of waves, in a child ---- */
+
+/* 0: ready; -1: there is a verdict. */
+int run_wait_ready(struct run *run, unsigned wave, bool whole);
+void run_ready_input(struct run *run);
+void run_ready_stop(struct run *run);
+
+/* ---- run-end.c ---- */
+
+/* Ends what runs, in order; nothing is left when it returns. */
+void run_end(struct run *run);
+
+#endif

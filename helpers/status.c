@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/helper.h"
+#include "lib/base/fd.h"
+#include "lib/base/num.h"
+#include "lib/host/proc.h"
+#include "lib/host/rundir.h"
+#include "lib/host/state.h"
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STATE_BYTES (32u * 1024u * 1024u)
+#define TAIL_LINES  10
+#define WATCH_S	    2
+#define CALL_MS	    5000
+
+enum { O_FORMAT = 256, O_WATCH };
+enum { AS_TEXT, AS_JSON };
+
+static const char *const format_names[] = {"text", "json", NULL};
+
+static const struct helper_option options[] = {
+	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "text (default) or json: state.json as it is"},
+	{"watch", O_WATCH, HELPER_FLAG, NULL, "again every 2 s, until the run is over"},
+	{NULL, 0, HELPER_FLAG, NULL, NULL},
+};
+
+static const struct helper helper = {
+	.name = "disagg-status",
+	.synopsis = "[OPTION]... JOBID|RUN_DIR",
+	.about = "Shows what a run of a deployment is doing: its phases, each worker and service\n"
+		 "with its address, what is waited for, and the end of a failed worker's log.  A\n"
+		 "job's run directory is looked for here and in the job's working directory.\n",
+	.option = options,
+	.examples = "  disagg-status 1234\n"
+		    "  disagg-status --watch disagg-1234\n"
+		    "  disagg-status --format=json 1234 | jq .verdict\n",
+	.environment = "  PATH   where scontrol is\n",
+	.exits = "  0 ok, also where the run failed; 2 usage, 3 state.json is damaged, 4 no such\n"
+		 "  run, 5 a system call failed\n",
+	.features = "disagg.state/1",
+};
+
+struct call {
+	int format;
+	bool watch;
+};
+
+extern char **environ;
+
+static int take(void *context, int id, const char *value)
+{
+	struct call *call = context;
+
+	if (id == O_WATCH) {
+		call->watch = true;
+		return 0;
+	}
+	call->format = helper_choice(&helper, "format", format_names, value);
+	return call->format < 0 ? DISAGG_USAGE : 0;
+}
+
+/* ---- finding the run ---- */
+
+static bool has_state(struct disagg_arena *arena, const char *dir)
+{
+	const char *path = disagg_arena_printf(arena, "%s/" DISAGG_RUNDIR_STATE, dir);
+
+	return path && access(path, R_OK) == 0;
+}
+
+/* The newest of what a pattern names: a requeued job has several. */
+static const char *newest(struct disagg_arena *arena, const char *pattern)
+{
+	const char *found = NULL;
+	time_t when = 0;
+	glob_t list;
+
+	if (!pattern || glob(pattern, GLOB_NOSORT, NULL, &list))
+		return NULL;
+	for (size_t i = 0; i < list.gl_pathc; i++) {
+		const char *dir = list.gl_pathv[i];
+		struct stat st;
+
+		if (!has_state(arena, dir) || stat(dir, &st) || (found && st.st_mtime < when))
+			continue;
+		found = disagg_arena_strdup(arena, dir);
+		when = st.st_mtime;
+	}
+	globfree(&list);
+	return found;
+}
+
+/* The run of the last restart goes before the first one. */
+static const char *look_in(struct disagg_arena *arena, const char *folder, const char *job)
+{
+	static const char *const bases[] = {"disagg-", "*/"};
+	static const char *const ends[] = {".[0-9]*", ""};
+	const char *found = NULL;
+
+	for (unsigned i = 0; i < 4 && !found; i++)
+		found = newest(arena, disagg_arena_printf(arena, "%s/%s%s%s", folder, bases[i / 2],
+					      job, ends[i % 2]));
+	return found;
+}
+
+/* WorkDir of `scontrol show job`; NULL where Slurm does not know the job. */
+static const char *work_dir(struct disagg_arena *arena, const char *job)
+{
+	const char *scontrol = disagg_proc_find(arena, "scontrol", getenv("PATH"));
+	const char *const argv[] = {scontrol, "show", "job", job, NULL};
+	const struct disagg_proc_call call = {.argv = argv,
+		.envp = (const char *const *)environ,
+		.timeout_ms = CALL_MS,
+		.cancel_fd = -1};
+	struct disagg_proc_result result;
+	const char *at;
+
+	if (!scontrol || disagg_proc_run(arena, &call, &result, NULL) || result.status)
+		return NULL;
+	at = strstr(result.out, "WorkDir=");
+	if (!at)
+		return NULL;
+	at += strlen("WorkDir=");
+	return disagg_arena_strndup(arena, at, strcspn(at, "\n"));
+}
+
+static const char *find_run(struct disagg_arena *arena, const char *word)
+{
+	int64_t job;
+	const char *found, *folder;
+
+	if (disagg_num_int(word, 1, UINT32_MAX, &job))
+		return has_state(arena, word) ? word : NULL;
+	found = look_in(arena, ".", word);
+	if (found)
+		return found;
+	folder = work_dir(arena, word);
+	return folder ? look_in(arena, folder, word) : NULL;
+}
+
+/* ---- showing it ---- */
+
+static void put_clock(struct disagg_strbuf *out, double at)
+{
+	time_t seconds = (time_t)at;
+	struct tm tm;
+	char text[32];
+
+	if (at > 0 && localtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%H:%M:%S", &tm))
+		disagg_strbuf_puts(out, text);
+	else
+		disagg_strbuf_puts(out, "-");
+}
+
+static const char *or_dash(const char *text)
+{
+	return text && *text ? text : "-";
+}
+
+static void put_head(struct disagg_strbuf *out, const struct disagg_state *state)
+{
+	disagg_strbuf_printf(out, "job %s  %s%s  %s", or_dash(state->job_id), or_dash(state->name),
+		state->rehearse ? " (rehearsal)" : "", disagg_phase_names[state->phase]);
+	disagg_strbuf_puts(out, "\nphases");
+	for (unsigned i = 0; i < DISAGG_PHASE_COUNT; i++) {
+		if (state->phase_at[i] <= 0)
+			continue;
+		disagg_strbuf_printf(out, "  %s ", disagg_phase_names[i]);
+		put_clock(out, state->phase_at[i]);
+	}
+	if (state->ends_at > 0) {
+		disagg_strbuf_puts(out, "  limit ");
+		put_clock(out, state->ends_at);
+	}
+	disagg_strbuf_printf(out, "\nfrontend %s\nfiles %s\n", or_dash(state->frontend),
+		or_dash(state->run_dir));
+	if (state->waiting_for)
+		disagg_strbuf_printf(out, "waiting: %s\n", state->waiting_for);
+	for (unsigned i = 0; i < state->warning_count; i++)
+		disagg_strbuf_printf(out, "warning: %s\n", state->warning[i]);
+}
+
+static void put_units(struct disagg_strbuf *out, const struct disagg_state *state)
+{
+	int width = 4;
+
+	for (unsigned i = 0; i < state->unit_count; i++) {
+		int len = (int)strlen(state->unit[i]->name);
+
+		width = len > width && len < 40 ? len : width;
+	}
+	disagg_strbuf_printf(out, "\n%-*s  %-9s %-8s %-30s %s\n", width, "name", "state", "since",
+		"address", "");
+	for (unsigned i = 0; i < state->unit_count; i++) {
+		const struct disagg_state_unit *unit = state->unit[i];
+		double since = unit->ended > 0	 ? unit->ended
+			       : unit->ready > 0 ? unit->ready
+			       : unit->up > 0	 ? unit->up
+						 : unit->started;
+
+		disagg_strbuf_printf(out, "%-*s  %-9s ", width, unit->name,
+			disagg_unit_state_names[unit->state]);
+		put_clock(out, since);
+		disagg_strbuf_printf(out, "%s%-30s %s\n", since > 0 ? " " : "        ",
+			unit->url ? unit->url : or_dash(unit->host), unit->how ? unit->how : "");
+	}
+}
+
+static void put_verdict(
+	struct disagg_arena *arena, struct disagg_strbuf *out, const struct disagg_state *state)
+{
+	const struct disagg_state_verdict *verdict = &state->verdict;
+
+	if (!verdict->set)
+		return;
+	disagg_strbuf_printf(out, "\nverdict %d: %s\n", verdict->code, or_dash(verdict->text));
+	for (unsigned i = 0; verdict->worker && i < state->unit_count; i++) {
+		const struct disagg_state_unit *unit = state->unit[i];
+
+		if (strcmp(unit->name, verdict->worker) != 0 || !unit->log)
+			continue;
+		disagg_strbuf_printf(out, "end of %s:\n%s\n", unit->log,
+			or_dash(disagg_rundir_tail(arena, unit->log, TAIL_LINES)));
+	}
+}
+
+static int render(struct disagg_arena *arena, const char *dir, int format,
+	struct disagg_strbuf *out, bool *ret_over, struct disagg_err *err)
+{
+	const char *path = disagg_arena_printf(arena, "%s/" DISAGG_RUNDIR_STATE, dir);
+	struct disagg_state state;
+	char *bytes;
+	size_t len;
+
+	if (!path)
+		return disagg_err_nomem(err);
+	if (disagg_state_read(arena, path, &state, err))
+		return -1;
+	*ret_over = state.phase == DISAGG_PHASE_DONE;
+	if (format == AS_JSON) {
+		if (disagg_fd_read_file(arena, path, STATE_BYTES, &bytes, &len, err))
+			return -1;
+		disagg_strbuf_add(out, bytes, len);
+		return 0;
+	}
+	put_head(out, &state);
+	put_units(out, &state);
+	put_verdict(arena, out, &state);
+	return 0;
+}
+
+static int show(const char *word, const struct call *call, bool *ret_over)
+{
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_strbuf out;
+	const char *dir = find_run(&arena, word);
+	int rc;
+
+	disagg_strbuf_init(&out, 0);
+	if (!dir)
+		rc = helper_fail(&helper, DISAGG_MISSING,
+			"no run of '%s' is found: expected a job whose run directory is in its working "
+			"directory, or the run directory itself",
+			word);
+	else if (render(&arena, dir, call->format, &out, ret_over, &err))
+		rc = helper_fail_err(&helper, &err);
+	else
+		rc = helper_print(&helper, &out);
+	disagg_strbuf_release(&out);
+	disagg_arena_release(&arena);
+	return rc;
+}
+
+static int watch(const char *word, const struct call *call)
+{
+	bool over = false, screen = isatty(STDOUT_FILENO);
+	int rc;
+
+	for (;;) {
+		if (screen && call->format == AS_TEXT && disagg_fd_write_all(1, "\033[H\033[2J", 7))
+			return helper_fail(&helper, DISAGG_SYSTEM, "cannot write to stdout: %m");
+		rc = show(word, call, &over);
+		if (rc || over)
+			return rc;
+		sleep(WATCH_S);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct call call = {.format = AS_TEXT};
+	bool over = false;
+	int first, rc = helper_parse(&helper, argc, argv, take, &call, &first);
+
+	if (rc >= 0)
+		return rc;
+	if (first >= argc)
+		return helper_usage(&helper, "expected a JOBID or a RUN_DIR");
+	if (first + 1 < argc)
+		return helper_usage(&helper, "unexpected argument '%s'", argv[first + 1]);
+	return call.watch ? watch(argv[first], &call) : show(argv[first], &call, &over);
+}
