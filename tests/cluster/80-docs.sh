@@ -19,6 +19,8 @@ cluster_up --nodes 4 --gpus 4 --plugin "$BUILD/lib/slurm/disagg.so"
 top=$WORK
 mkdir "$top/bin"
 install -m 755 "$BUILD"/bin/* "$top/bin"
+mkdir -p "$top/share/disagg"
+install -m 755 "$SRC/scripts/disagg-job.sh" "$top/share/disagg"
 
 copy_source() { # DIRECTORY
 	mkdir -p "$1"
