@@ -200,7 +200,9 @@ as_user scancel "$job"
 wait_job "$job" >/dev/null
 is "$(as_user "$WORK/bin/disagg" run --script 2>&1 | sed 's/:.*//')" disagg-run \
 	"--script tells where it is not installed"
-is "$("$BUILD/bin/disagg-run" --script)" "$SRC/scripts/disagg-job.sh" "--script prints a path"
+install -D -m 755 "$SRC/scripts/disagg-job.sh" "$WORK/share/disagg/disagg-job.sh"
+is "$(as_user "$WORK/bin/disagg" run --script)" "$WORK/share/disagg/disagg-job.sh" \
+	"--script prints a path"
 
 # ---- scancel ----
 for phase in waiting serving; do
