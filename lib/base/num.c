@@ -102,27 +102,6 @@ int disagg_num_real(const char *text, double *ret)
 	return 0;
 }
 
-int disagg_num_size(const char *text, uint64_t *ret_bytes)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	uint64_t value;
-	unsigned shift = 0;
-
-	if (read_digits(&text, &value))
-		return -1;
-	if (*text) {
-		unit = strchr(units, *text & ~0x20);
-		if (!unit || !*unit || text[1])
-			return -1;
-		shift = 10u * (unsigned)(unit - units + 1);
-	}
-	if (value > UINT64_MAX >> shift)
-		return -1;
-	*ret_bytes = value << shift;
-	return 0;
-}
-
 /* [D-]A[:B[:C]] as it stands; `days` says whether there was a D. */
 struct clock {
 	bool days;

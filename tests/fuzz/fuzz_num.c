@@ -17,7 +17,6 @@ static void need(bool good)
 static void numbers(const char *text)
 {
 	int64_t value = -77, any = -77;
-	uint64_t bytes = 77;
 	double real = -77;
 
 	if (disagg_num_int(text, 1, 64, &value))
@@ -30,8 +29,6 @@ static void numbers(const char *text)
 		need(real < -76 && real > -78 && any == -77);
 	else
 		need(isfinite(real));
-	if (disagg_num_size(text, &bytes))
-		need(bytes == 77);
 }
 
 static void times(const char *text)

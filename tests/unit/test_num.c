@@ -98,39 +98,6 @@ struct row {
 	int64_t want; /* -1: refused */
 };
 
-static int read_size(const char *text, int64_t *ret)
-{
-	uint64_t bytes;
-
-	if (disagg_num_size(text, &bytes))
-		return -1;
-	*ret = (int64_t)bytes;
-	return 0;
-}
-
-static const struct row sizes[] = {
-	{"0", 0},
-	{"1024", 1024},
-	{"64K", 65536},
-	{"2M", 2097152},
-	{"2m", 2097152},
-	{"3G", INT64_C(3) << 30},
-	{"1T", INT64_C(1) << 40},
-	{"8388607T", INT64_C(8388607) << 40},
-	{"", -1},
-	{"K", -1},
-	{"-1", -1},
-	{"+1", -1},
-	{"1KB", -1},
-	{"1 K", -1},
-	{"1P", -1},
-	{"1.5G", -1},
-	{"16777216T", -1},
-	{"18446744073709551616", -1},
-	{"1+", -1},
-	{"1\x0b", -1},
-};
-
 static const struct row durations[] = {
 	{"0", 0},
 	{"90", 90},
@@ -241,7 +208,6 @@ int main(void)
 {
 	test_int();
 	test_real();
-	test_rows(sizes, COUNT(sizes), read_size);
 	test_rows(durations, COUNT(durations), disagg_num_duration);
 	test_rows(times, COUNT(times), disagg_num_slurm_time);
 	test_locale();
