@@ -4,18 +4,11 @@
 
 enum { PORT_MAX = 65535, MOST_CONFLICTS = 8 };
 
-/* Who opens a port.  kind DISAGG_PORT_COUNT: the service's own. */
-struct owner {
+/* What is opened, and whose it is. */
+struct claimed {
 	const struct disagg_role *role;
 	uint32_t index;
-	enum disagg_port kind;
-	bool pinned;
-};
-
-struct opened {
-	struct owner owner;
-	int32_t first;
-	uint32_t count;
+	struct disagg_opened opened;
 };
 
 struct check {
@@ -24,7 +17,7 @@ struct check {
 	struct disagg_findings *found;
 	uint32_t *service;	 /* indices, by node */
 	uint32_t *service_start; /* of each node; one more than there are nodes */
-	struct opened *list;	 /* what one node opens */
+	struct claimed *list;	 /* what one node opens */
 	uint32_t count, size;
 	unsigned conflicts;
 	uint8_t seen[(PORT_MAX + 1) / 8];
@@ -34,12 +27,12 @@ struct check {
 
 /* Whether the process listens there; the others of a worker only need to know
  * the number. */
-static bool listens(const struct check *check, const struct disagg_process *process,
+static bool listens(const struct disagg_plan *plan, const struct disagg_process *process,
 	const struct disagg_role *role, enum disagg_port kind)
 {
-	const struct disagg_worker *worker = &check->plan->worker[process->worker];
-	bool leads = process == &check->plan->process[worker->first_process];
-	bool dp = disagg_role_dp_rank_gpus(role, check->plan->gpus_per_node) > 0;
+	const struct disagg_worker *worker = &plan->worker[process->worker];
+	bool leads = process == &plan->process[worker->first_process];
+	bool dp = disagg_role_dp_rank_gpus(role, plan->gpus_per_node) > 0;
 	bool serves = leads || (dp && role->dp_layout == DISAGG_DP_PER_NODE);
 
 	switch (kind) {
@@ -55,16 +48,12 @@ static bool listens(const struct check *check, const struct disagg_process *proc
 	}
 }
 
-static void add(struct check *check, struct opened opened)
+unsigned disagg_ports_of_process(const struct disagg_job *job, const struct disagg_plan *plan,
+	const struct disagg_process *process, struct disagg_opened *ret)
 {
-	check->list[check->count++] = opened;
-}
-
-static void add_process(struct check *check, const struct disagg_process *process)
-{
-	const struct disagg_worker *worker = &check->plan->worker[process->worker];
-	const struct disagg_role *role = &check->job->role[worker->role];
-	uint32_t rank_gpus = disagg_role_dp_rank_gpus(role, check->plan->gpus_per_node);
+	const struct disagg_role *role = &job->role[plan->worker[process->worker].role];
+	uint32_t rank_gpus = disagg_role_dp_rank_gpus(role, plan->gpus_per_node);
+	unsigned count = 0;
 
 	for (int kind = 0; kind < DISAGG_PORT_COUNT; kind++) {
 		bool pinned = role->pin[kind] > 0;
@@ -72,16 +61,29 @@ static void add_process(struct check *check, const struct disagg_process *proces
 		bool block =
 			rank_gpus && (kind == DISAGG_PORT_NIXL || kind == DISAGG_PORT_KV_EVENTS);
 
-		if (port <= 0 || !listens(check, process, role, (enum disagg_port)kind))
+		if (port <= 0 || !listens(plan, process, role, (enum disagg_port)kind))
 			continue;
 		if (rank_gpus && kind == DISAGG_PORT_NIXL)
 			port += (int32_t)process->rank;
-		add(check, (struct opened){
-				   .owner = {role, worker->index, (enum disagg_port)kind, pinned},
-				   .first = port,
-				   .count = block ? process->gpu_count / rank_gpus : 1,
-			   });
+		ret[count++] = (struct disagg_opened){
+			.kind = (enum disagg_port)kind,
+			.pinned = pinned,
+			.first = port,
+			.count = block ? process->gpu_count / rank_gpus : 1,
+		};
 	}
+	return count;
+}
+
+static void add_process(struct check *check, const struct disagg_process *process)
+{
+	const struct disagg_worker *worker = &check->plan->worker[process->worker];
+	struct disagg_opened opened[DISAGG_PORT_COUNT];
+	unsigned count = disagg_ports_of_process(check->job, check->plan, process, opened);
+
+	for (unsigned i = 0; i < count; i++)
+		check->list[check->count++] =
+			(struct claimed){&check->job->role[worker->role], worker->index, opened[i]};
 }
 
 static void add_services(struct check *check, uint32_t node)
@@ -90,18 +92,17 @@ static void add_services(struct check *check, uint32_t node)
 		const struct disagg_service *service = &check->plan->service[check->service[i]];
 
 		if (service->port > 0)
-			add(check, (struct opened){
-					   .owner = {&check->job->role[service->role],
-						   service->index, DISAGG_PORT_COUNT, false},
-					   .first = service->port,
-					   .count = 1,
-				   });
+			check->list[check->count++] = (struct claimed){
+				&check->job->role[service->role],
+				service->index,
+				{DISAGG_PORT_COUNT, false, service->port, 1},
+			};
 	}
 }
 
 /* ---- what is said of a conflict ---- */
 
-static const char *kind_name(const struct owner *owner)
+static const char *kind_name(const struct claimed *owner)
 {
 	static const char *const name[DISAGG_PORT_COUNT + 1] = {
 		[DISAGG_PORT_SYSTEM] = "system",
@@ -114,58 +115,60 @@ static const char *kind_name(const struct owner *owner)
 		[DISAGG_PORT_COUNT] = "service",
 	};
 
-	return name[owner->kind];
+	return name[owner->opened.kind];
 }
 
-static void report(struct check *check, uint32_t node, int32_t port, const struct owner *one,
-	const struct owner *other)
+static void report(struct check *check, uint32_t node, int32_t port, const struct claimed *one,
+	const struct claimed *other)
 {
-	const struct owner *blame = other->pinned || !one->pinned ? other : one;
+	const struct claimed *blame = other->opened.pinned || !one->opened.pinned ? other : one;
 
 	check->conflicts++;
 	disagg_findings_error(check->found, &blame->role->at,
 		"port %d on node %u is wanted twice: as the %s port of '%s' %u%s and as the %s "
 		"port of '%s' %u%s",
 		port, node, kind_name(one), one->role->name, one->index,
-		one->pinned ? " (pinned in the file)" : "", kind_name(other), other->role->name,
-		other->index, other->pinned ? " (pinned in the file)" : "");
+		one->opened.pinned ? " (pinned in the file)" : "", kind_name(other),
+		other->role->name, other->index,
+		other->opened.pinned ? " (pinned in the file)" : "");
 }
 
-static const struct owner *earlier_owner(const struct check *check, uint32_t before, int32_t port)
+static const struct claimed *earlier_owner(const struct check *check, uint32_t before, int32_t port)
 {
 	for (uint32_t i = 0; i < before; i++) {
-		const struct opened *o = &check->list[i];
+		const struct disagg_opened *o = &check->list[i].opened;
 
 		if (port >= o->first && port - o->first < (int32_t)o->count)
-			return &o->owner;
+			return &check->list[i];
 	}
 	return NULL;
 }
 
-static void report_range(struct check *check, uint32_t node, const struct opened *o)
+static void report_range(struct check *check, uint32_t node, const struct claimed *o)
 {
 	check->conflicts++;
-	disagg_findings_error(check->found, &o->owner.role->at,
+	disagg_findings_error(check->found, &o->role->at,
 		"the %s port of '%s' %u on node %u would be %lld: at most %d is possible",
-		kind_name(&o->owner), o->owner.role->name, o->owner.index, node,
-		(long long)o->first + o->count - 1, PORT_MAX);
+		kind_name(o), o->role->name, o->index, node,
+		(long long)o->opened.first + o->opened.count - 1, PORT_MAX);
 }
 
 /* ---- one node after the other ---- */
 
 static void claim(struct check *check, uint32_t node, uint32_t index)
 {
-	const struct opened *o = &check->list[index];
+	const struct disagg_opened *o = &check->list[index].opened;
 
 	if (o->first + (int64_t)o->count - 1 > PORT_MAX) {
-		report_range(check, node, o);
+		report_range(check, node, &check->list[index]);
 		return;
 	}
 	for (int32_t port = o->first; port < o->first + (int32_t)o->count; port++) {
 		uint8_t bit = (uint8_t)(1u << (port & 7));
 
 		if (check->seen[port >> 3] & bit) {
-			report(check, node, port, earlier_owner(check, index, port), &o->owner);
+			report(check, node, port, earlier_owner(check, index, port),
+				&check->list[index]);
 			return;
 		}
 		check->seen[port >> 3] |= bit;
@@ -175,7 +178,7 @@ static void claim(struct check *check, uint32_t node, uint32_t index)
 static void forget(struct check *check)
 {
 	for (uint32_t i = 0; i < check->count; i++) {
-		const struct opened *o = &check->list[i];
+		const struct disagg_opened *o = &check->list[i].opened;
 
 		for (int64_t port = o->first; port < o->first + (int64_t)o->count; port++)
 			if (port <= PORT_MAX)
