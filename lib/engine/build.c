@@ -229,6 +229,12 @@ uint32_t disagg_cmd_ordinal(const struct disagg_cmd *cmd)
 	return port > FIRST_SYSTEM_PORT ? (uint32_t)(port - FIRST_SYSTEM_PORT) : 0;
 }
 
+void disagg_cmd_listens(struct disagg_cmd *cmd, int port)
+{
+	if (cmd->out->listen_count < DISAGG_COMMAND_LISTENS)
+		cmd->out->listen[cmd->out->listen_count++] = port;
+}
+
 const struct disagg_service *disagg_cmd_service(
 	const struct disagg_cmd *cmd, enum disagg_engine engine)
 {

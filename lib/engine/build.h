@@ -97,6 +97,8 @@ int disagg_cmd_port(const struct disagg_cmd *cmd, enum disagg_port port);
 /* How many processes have a number below this one's: what ports of a kind
  * that the plan does not have are counted by. */
 uint32_t disagg_cmd_ordinal(const struct disagg_cmd *cmd);
+/* Notes a port that the process opens beside the plan's. */
+void disagg_cmd_listens(struct disagg_cmd *cmd, int port);
 /* The first service of an engine, or NULL. */
 const struct disagg_service *disagg_cmd_service(
 	const struct disagg_cmd *cmd, enum disagg_engine engine);

@@ -4,6 +4,7 @@
 
 #include "lib/base/envlist.h"
 #include "lib/plan/plan.h"
+#include "lib/plan/portset.h"
 
 /*
  * What one process of a worker, or one service, is started as: argv, the
@@ -30,6 +31,7 @@ struct disagg_engine_file {
 	const char *text;
 };
 
+#define DISAGG_COMMAND_LISTENS 4
 struct disagg_command {
 	const char **argv; /* ends with NULL; argv[0] is looked up in PATH */
 	unsigned argc;
@@ -43,6 +45,9 @@ struct disagg_command {
 	const char *scratch;
 	const char *health; /* path that answers 200 when ready ("/health"); NULL: none */
 	int health_port;    /* with the offset; -1: none */
+	/* what it listens on beside the plan's ports, with the offset */
+	int listen[DISAGG_COMMAND_LISTENS];
+	unsigned listen_count;
 };
 
 /* The command of process `process` (index in plan->process) of a worker. */
@@ -55,6 +60,13 @@ int disagg_engine_worker(struct disagg_arena *arena, const struct disagg_job *jo
 int disagg_engine_service(struct disagg_arena *arena, const struct disagg_job *job,
 	const struct disagg_plan *plan, uint32_t service, const struct disagg_engine_site *site,
 	struct disagg_command *ret, struct disagg_err *err);
+
+/* Every port that the job's processes and services on a node listen on, with the
+ * site's offset where none of the file's own flags pins it.  A command that
+ * cannot be built (a model's path is missing) has the plan's ports alone. */
+void disagg_engine_ports(struct disagg_arena *arena, const struct disagg_job *job,
+	const struct disagg_plan *plan, const struct disagg_engine_site *site, uint32_t node,
+	struct disagg_portset *ret);
 
 /* The log of a worker or service in the run directory: "prefill_0.log"; in the
  * TensorRT-LLM dialect "gen_server_0.log", "ctx_server_0.log", ... */

@@ -17,6 +17,7 @@ int disagg_engine_etcd(struct disagg_cmd *cmd)
 	int port = disagg_cmd_port(cmd, DISAGG_PORT_HTTP);
 	int peer = port + 1;
 
+	disagg_cmd_listens(cmd, peer);
 	disagg_cmd_put(cmd, "etcd");
 	disagg_cmd_own(cmd, "--name", "disagg");
 	disagg_cmd_own(cmd, "--data-dir", "%s", scratch(cmd));
@@ -69,6 +70,8 @@ int disagg_engine_mooncake_master(struct disagg_cmd *cmd)
 		disagg_cmd_section(cmd, "backend.mooncake_kv_store.master_extra_args");
 	int port = disagg_cmd_port(cmd, DISAGG_PORT_HTTP);
 
+	disagg_cmd_listens(cmd, port + METADATA);
+	disagg_cmd_listens(cmd, port + METRICS);
 	disagg_cmd_put(cmd, "mooncake_master");
 	disagg_cmd_putf(cmd, "--port=%d", port);
 	disagg_cmd_put(cmd, "--enable_http_metadata_server=true");

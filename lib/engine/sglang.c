@@ -18,10 +18,10 @@ static void put_owned(struct disagg_cmd *cmd, const char *flag, const char *valu
 /* SGLang would look for a free port, and workers that start together race. */
 static const char *nccl_port(struct disagg_cmd *cmd)
 {
-	uint32_t port = NCCL_PORT + disagg_cmd_ordinal(cmd) % NCCL_ROOM;
-	const char *text =
-		disagg_arena_printf(cmd->arena, "%d", (int)port + cmd->site->port_offset);
+	int port = NCCL_PORT + (int)(disagg_cmd_ordinal(cmd) % NCCL_ROOM) + cmd->site->port_offset;
+	const char *text = disagg_arena_printf(cmd->arena, "%d", port);
 
+	disagg_cmd_listens(cmd, port);
 	if (!text)
 		cmd->failed = true;
 	return text ? text : "";

@@ -51,6 +51,7 @@ static void put_dp_address(struct disagg_cmd *cmd)
 		port = RPC_PORT + cmd->site->port_offset;
 		if (!disagg_arg_int(cmd->role->args, "data-parallel-rpc-port", 1, 65535, &given))
 			port = (int)given;
+		disagg_cmd_listens(cmd, port);
 	}
 	disagg_cmd_flag(
 		cmd, "--data-parallel-address", "%s", disagg_cmd_ip(cmd, cmd->leader->node));
@@ -203,6 +204,15 @@ static void put_profiler(struct disagg_cmd *cmd)
 		(long long)start, (long long)(stop > start ? stop - start : 0));
 }
 
+static void put_port_base(struct disagg_cmd *cmd)
+{
+	int port = PORT_BASE + (int)(PORT_STRIDE * (disagg_cmd_ordinal(cmd) % PORT_ROOM)) +
+		   cmd->site->port_offset;
+
+	disagg_cmd_listens(cmd, port);
+	disagg_cmd_envf(cmd, "VLLM_PORT", "%d", port);
+}
+
 static void process_env(struct disagg_cmd *cmd)
 {
 	int kv = disagg_cmd_port(cmd, DISAGG_PORT_KV_EVENTS);
@@ -219,9 +229,7 @@ static void process_env(struct disagg_cmd *cmd)
 	if (cmd->nodes > 1)
 		disagg_cmd_env(cmd, "VLLM_PORT", NULL);
 	else
-		disagg_cmd_envf(cmd, "VLLM_PORT", "%d",
-			PORT_BASE + (int)(PORT_STRIDE * (disagg_cmd_ordinal(cmd) % PORT_ROOM)) +
-				cmd->site->port_offset);
+		put_port_base(cmd);
 }
 
 static void put_dynamo(struct disagg_cmd *cmd, enum layout layout)
