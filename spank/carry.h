@@ -5,9 +5,10 @@
 #include "spank/submit.h"
 
 /* The variables that a job carries; a name in SLURM_ passes every --export. */
-#define DISAGG_ENV_PLAN	  "SLURM_DISAGG_PLAN"
-#define DISAGG_ENV_CONFIG "SLURM_DISAGG_CONFIG"
-#define DISAGG_ENV_OFFSET "SLURM_DISAGG_PORT_OFFSET"
+#define DISAGG_ENV_PLAN	     "SLURM_DISAGG_PLAN"
+#define DISAGG_ENV_CONFIG    "SLURM_DISAGG_CONFIG"
+#define DISAGG_ENV_OFFSET    "SLURM_DISAGG_PORT_OFFSET"
+#define DISAGG_ENV_ADDRESSES "SLURM_DISAGG_ADDRESSES"
 
 /* Plan and configuration into the environment of the job that is submitted,
  * and what its epilog needs. */

@@ -60,7 +60,35 @@ static int read_offset(struct disagg_inside *in, disagg_inside_getenv *get, stru
 	if (text && disagg_num_int(text, 0, 65535, &offset))
 		return disagg_err_set(err, DISAGG_CONFIG,
 			DISAGG_INSIDE_OFFSET " is '%s': expected a number from 0 to 65535", text);
-	in->port_offset = (int)offset;
+	disagg_inside_set_offset(in, (int)offset);
+	return 0;
+}
+
+void disagg_inside_set_offset(struct disagg_inside *in, int offset)
+{
+	in->port_offset = offset;
+	in->engine.port_offset = offset;
+}
+
+static bool is_address(const char *text)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+int disagg_inside_set_addresses(struct disagg_inside *in, const char *text, struct disagg_err *err)
+{
+	for (uint32_t i = 0; text && i < in->hosts.count; i++) {
+		size_t len = strcspn(text, ",");
+		const char *address = disagg_arena_strndup(in->arena, text, len);
+
+		if (!address)
+			return disagg_err_nomem(err);
+		if (is_address(address))
+			in->ip[i] = address;
+		text = text[len] ? text + len + 1 : NULL;
+	}
 	return 0;
 }
 
@@ -107,7 +135,7 @@ int disagg_inside_load(struct disagg_inside *in, struct disagg_arena *arena,
 		return -1;
 	if (disagg_wire_decode(arena, wire, &in->plan, err) ||
 		disagg_hostlist_parse(arena, nodes, &in->hosts, err) || read_job(in, err) ||
-		read_offset(in, get, err) || read_run_dir(in, get, err))
+		read_run_dir(in, get, err))
 		return -1;
 	if (in->plan->nodes > in->hosts.count)
 		return disagg_err_set(err, DISAGG_CONFIG,
@@ -119,10 +147,11 @@ int disagg_inside_load(struct disagg_inside *in, struct disagg_arena *arena,
 	in->engine = (struct disagg_engine_site){.host = engine_host,
 		.ip = engine_ip,
 		.context = in,
-		.port_offset = in->port_offset,
 		.run_dir = in->run_dir,
 		.getenv = engine_getenv};
-	return 0;
+	if (read_offset(in, get, err))
+		return -1;
+	return disagg_inside_set_addresses(in, get(DISAGG_INSIDE_ADDRESSES), err);
 }
 
 int disagg_inside_port(const struct disagg_inside *in, int32_t planned)

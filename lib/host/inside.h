@@ -13,6 +13,9 @@
 #define DISAGG_INSIDE_PLAN   "SLURM_DISAGG_PLAN"
 #define DISAGG_INSIDE_CONFIG "SLURM_DISAGG_CONFIG"
 #define DISAGG_INSIDE_OFFSET "SLURM_DISAGG_PORT_OFFSET"
+/* numeric addresses of the plan's nodes, in order, with commas; an empty one is
+ * looked up by the host's name */
+#define DISAGG_INSIDE_ADDRESSES "SLURM_DISAGG_ADDRESSES"
 
 typedef const char *disagg_inside_getenv(const char *name);
 
@@ -36,6 +39,11 @@ int disagg_inside_load(struct disagg_inside *in, struct disagg_arena *arena,
 
 /* The host name of a job-relative node. */
 const char *disagg_inside_host(const struct disagg_inside *in, uint32_t node);
+
+/* From here on every port has this offset. */
+void disagg_inside_set_offset(struct disagg_inside *in, int offset);
+/* The text of SLURM_DISAGG_ADDRESSES; what is no address is as if it were empty. */
+int disagg_inside_set_addresses(struct disagg_inside *in, const char *text, struct disagg_err *err);
 
 /* A service's or a process's port with the offset; -1: none. */
 int disagg_inside_port(const struct disagg_inside *in, int32_t planned);
