@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/exec.h"
 #include "lib/base/num.h"
+#include "lib/host/node.h"
 #include "lib/host/proc.h"
 #include "lib/host/rundir.h"
 #include "lib/plan/taskenv.h"
@@ -8,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* a server takes a file a request; more than this slows programs that close all */
+#define MOST_FILES 1048576ul
 
 enum { O_SHOW = 256 };
 
@@ -190,6 +194,7 @@ static int work(struct task *task, bool only_show, struct disagg_err *err)
 	if (put_mark(task, err) || build(task, err) || exec_make_files(task, err) ||
 		set_environment(task, err))
 		return -1;
+	disagg_node_raise_files(MOST_FILES);
 	if (task->command.scratch || (task->worker && task->worker->tasks > 1))
 		return exec_supervise(task, err);
 	return exec_become(task, err);

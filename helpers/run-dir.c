@@ -197,7 +197,6 @@ int run_dir_make(struct run *run, struct disagg_err *err)
 	state->run_dir = run->in.run_dir;
 	state->version = DISAGG_VERSION;
 	state->host = disagg_arena_strdup(&run->arena, host);
-	state->frontend = disagg_inside_url(&run->in);
 	state->pid = (int)getpid();
 	state->rehearse = run->in.plan->rehearse;
 	if (disagg_rundir_make(&run->arena, run->in.run_dir, err) || write_config(run, tag, err) ||

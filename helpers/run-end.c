@@ -110,5 +110,6 @@ void run_end(struct run *run)
 	run_phase(run, DISAGG_PHASE_ENDING);
 	for (unsigned stage = 0; stage < RUN_STAGES; stage++)
 		end_stage(run, stage);
+	run_nodes_release(run);
 	run_phase(run, DISAGG_PHASE_DONE);
 }

@@ -187,11 +187,19 @@ static int make_units(struct run *run, const unsigned *wave, struct disagg_err *
 	if (rc)
 		return disagg_err_nomem(err);
 	for (unsigned i = 0; i < run->unit_count; i++) {
-		if (find_health(run, &run->unit[i], err))
-			return -1;
 		if (!run_is_benchmark(&run->unit[i]) && run->unit[i].wave > run->waves)
 			run->waves = run->unit[i].wave;
 	}
+	return 0;
+}
+
+int run_order_health(struct run *run, struct disagg_err *err)
+{
+	for (unsigned i = 0; i < run->unit_count; i++) {
+		if (find_health(run, &run->unit[i], err))
+			return -1;
+	}
+	run->state.frontend = disagg_inside_url(&run->in);
 	return 0;
 }
 

@@ -168,10 +168,9 @@ void run_steps_advance(struct run *run)
 
 /* ---- ends ---- */
 
-/* The last line of the log that is the program's own, not Slurm's about it. */
-static const char *last_words(struct run *run, const struct unit *unit)
+const char *run_last_words(struct run *run, const char *log)
 {
-	char *text = disagg_rundir_tail(&run->arena, unit->shown.log, LAST_LINES);
+	char *text = disagg_rundir_tail(&run->arena, log, LAST_LINES);
 	const char *words = NULL, *slurm = NULL;
 
 	for (char *line = text; line && *line;) {
@@ -202,7 +201,7 @@ static void give_up(struct run *run, struct unit *unit, int code, const char *wh
 		unit->shown.critical || unit->proc.status ? DISAGG_UNIT_FAILED : DISAGG_UNIT_ENDED;
 	if (unit->shown.critical)
 		run_verdict(run, code, unit, "%s: %s: %s", what, unit->shown.how,
-			last_words(run, unit));
+			run_last_words(run, unit->shown.log));
 	else
 		run_warn(run, "%s: %s (not critical)", what, unit->shown.how);
 }
@@ -219,7 +218,7 @@ static void launch_failed(struct run *run, struct unit *unit)
 		return;
 	}
 	run_warn(run, "%s: %s: %s; try %u of %u follows", what, unit->shown.how,
-		last_words(run, unit), unit->tries + 1, RUN_TRIES);
+		run_last_words(run, unit->shown.log), unit->tries + 1, RUN_TRIES);
 	try_again(run, unit);
 }
 
@@ -242,9 +241,7 @@ static void worker_ended(struct run *run, struct unit *unit)
 	unit->tries = 0;
 }
 
-/* After scancel the steps and we are told at the same time: the word to us is
- * the reason, not the end of the steps. */
-static bool told_too(const struct run *run)
+bool run_told_too(const struct run *run)
 {
 	struct pollfd word = {.fd = run->signal_fd, .events = POLLIN};
 
@@ -266,7 +263,7 @@ void run_step_ended(struct run *run, struct unit *unit)
 	if (run_is_benchmark(unit) && was_up && !unit->told) {
 		unit->done = true;
 		unit->shown.state = unit->proc.status ? DISAGG_UNIT_FAILED : DISAGG_UNIT_ENDED;
-	} else if (run->ending || unit->told || run->state.verdict.set || told_too(run)) {
+	} else if (run->ending || unit->told || run->state.verdict.set || run_told_too(run)) {
 		unit->done = true;
 		unit->shown.state = unit->told ? DISAGG_UNIT_ENDED : DISAGG_UNIT_FAILED;
 	} else if (was_up) {

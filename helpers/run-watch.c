@@ -17,13 +17,15 @@
 
 int run_watch_open(struct run *run, struct disagg_err *err)
 {
-	sigset_t set;
+	sigset_t set, block;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
+	block = set;
+	sigaddset(&block, SIGPIPE); /* a step's input that is closed is an error of write */
+	if (sigprocmask(SIG_BLOCK, &block, NULL))
 		return disagg_err_sys(err, "cannot block signals");
 	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0)
@@ -112,6 +114,8 @@ static void take_signals(struct run *run)
 
 static void take_ends(struct run *run)
 {
+	if (run->nodes.proc.pid && disagg_proc_reap(&run->nodes.proc))
+		run_nodes_ended(run);
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		struct unit *unit = &run->unit[i];
 
@@ -137,6 +141,8 @@ static int64_t next_look(const struct run *run, int64_t until)
 		next = sooner(next, now + 2 * LOOK_MS * MS_NS);
 	if (run->deadline_ns && !run->ending)
 		next = sooner(next, run->deadline_ns);
+	if (run->nodes.proc.pid && run->nodes.proc.pidfd < 0)
+		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		const struct unit *unit = &run->unit[i];
 		bool waits = unit->wanted && !unit->done && !unit->proc.pid && !run->ending;
@@ -158,6 +164,8 @@ static unsigned fill_fds(const struct run *run, struct pollfd *fds)
 
 	fds[count++] = (struct pollfd){.fd = run->signal_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->waiter_fd, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = run->nodes.out_fd, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = run->nodes.proc.pidfd, .events = POLLIN};
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		if (run->unit[i].proc.pid)
 			fds[count++] =
@@ -175,13 +183,15 @@ void run_tick(struct run *run, int64_t until_ns)
 	run_steps_advance(run);
 	run_state_flush(run);
 	run_live(run);
-	fds = disagg_arena_array(&scratch, run->unit_count + 2u, sizeof(*fds));
+	fds = disagg_arena_array(&scratch, run->unit_count + 4u, sizeof(*fds));
 	if (fds)
 		count = fill_fds(run, fds);
 	poll(fds, count, (int)(next_look(run, until_ns) / MS_NS) + 1);
 	take_signals(run);
 	if (fds && fds[1].revents)
 		run_ready_input(run);
+	if (fds && fds[2].revents)
+		run_nodes_input(run);
 	take_ends(run);
 	check_deadline(run);
 	disagg_arena_release(&scratch);

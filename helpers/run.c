@@ -135,9 +135,12 @@ static int find_programs(struct run *run, struct disagg_err *err)
 
 static int prepare(struct run *run, struct disagg_err *err)
 {
+	/* CPUs by GPU, asked of a job without GPUs, are refused to every step */
+	static const char *const without[] = {"SLURM_CPUS_PER_GPU", NULL};
 	static const char *const none[] = {NULL};
 
-	run->envp = disagg_proc_env(&run->arena, (const char *const *)environ, none);
+	run->envp = disagg_proc_env(&run->arena, (const char *const *)environ,
+		getenv("SLURM_JOB_GPUS") ? none : without);
 	if (!run->envp)
 		return disagg_err_nomem(err);
 	if (run_watch_open(run, err) ||
@@ -291,7 +294,7 @@ static int work(struct run *run)
 		(unsigned)run->in.plan->nodes, run->in.run_dir);
 	check_parent(run);
 	run_deadline(run);
-	if (bring_up(run) == 0) {
+	if (run_nodes_hold(run) == 0 && bring_up(run) == 0) {
 		if (benchmark && !is_manual(run))
 			measure(run, benchmark);
 		else
@@ -307,6 +310,7 @@ int main(int argc, char **argv)
 	struct call call = {.margin_s = MARGIN_S};
 	struct run run = {.waiter = DISAGG_PROC_INIT,
 		.waiter_fd = -1,
+		.nodes = {.proc = DISAGG_PROC_INIT, .in_fd = -1, .out_fd = -1},
 		.signal_fd = -1,
 		.live = isatty(STDERR_FILENO)};
 	struct disagg_err err = DISAGG_ERR_INIT;

@@ -41,6 +41,20 @@ struct unit {
 	bool no_target; /* nothing to ask for readiness */
 };
 
+/* disagg-node on every node of the plan: one step, told by its input. */
+struct run_nodes {
+	struct disagg_proc proc;
+	int in_fd, out_fd;
+	char line[1024]; /* what has come of the next one */
+	size_t line_len;
+	unsigned checked, held, taken; /* nodes that have said so; the last two of this offset */
+	const char **address;	       /* by node */
+	int offset;
+	unsigned tries;
+	int64_t started_ns;
+	unsigned warnings;
+};
+
 struct run {
 	struct disagg_arena arena;
 	struct disagg_inside in;
@@ -48,6 +62,7 @@ struct run {
 	const char *const *envp; /* of steps */
 	const char *exec;	 /* path of disagg-exec */
 	const char *path;	 /* $PATH */
+	struct run_nodes nodes;
 	struct unit *unit;
 	unsigned unit_count, waves;
 	bool has_pyxis, asked_pyxis;
@@ -72,6 +87,8 @@ struct run {
 
 /* Units of the plan, and the wave that each starts in. */
 int run_order(struct run *run, struct disagg_err *err);
+/* Where each answers, when the ports are known. */
+int run_order_health(struct run *run, struct disagg_err *err);
 bool run_is_benchmark(const struct unit *unit);
 
 /* ---- run-dir.c: the run directory, state.json, words for people ---- */
@@ -93,6 +110,18 @@ void run_verdict(struct run *run, int code, const struct unit *unit, const char 
 	__attribute__((format(printf, 4, 5)));
 void run_verdict_err(struct run *run, const struct unit *unit, const struct disagg_err *err);
 
+/* ---- run-nodes.c: what each node lacks, and the lease on its ports ---- */
+
+/* Until every node has been looked at and a block of ports is held on all of
+ * them; steps started from then on know it.  -1: there is a verdict. */
+int run_nodes_hold(struct run *run);
+/* Reads what there is once; false: nothing was there. */
+bool run_nodes_input(struct run *run);
+/* The step's client has ended. */
+void run_nodes_ended(struct run *run);
+/* Gives the ports back; at the end of all. */
+void run_nodes_release(struct run *run);
+
 /* ---- run-steps.c: srun for each unit ---- */
 
 /* Starts what is wanted and may start now; looks which steps are up. */
@@ -100,6 +129,11 @@ void run_steps_advance(struct run *run);
 /* A srun client has ended. */
 void run_step_ended(struct run *run, struct unit *unit);
 bool run_is_up(const struct unit *unit);
+/* The last line of a log that is the program's own, not Slurm's about it. */
+const char *run_last_words(struct run *run, const char *log);
+/* After scancel the steps and we are told at the same time: the word to us is
+ * the reason, not the end of the steps. */
+bool run_told_too(const struct run *run);
 
 /* ---- run-watch.c: the loop ---- */
 

@@ -129,6 +129,7 @@ void disagg_state_render(const struct disagg_state *state, struct disagg_strbuf 
 	put_time(out, "updated", state->updated);
 	put_time(out, "ends_at", state->ends_at);
 	put_text(out, "frontend", state->frontend);
+	put_number(out, "port_offset", state->port_offset);
 	put_text(out, "waiting_for", state->waiting_for);
 	put_verdict(out, &state->verdict);
 	put_warnings(out, state);

@@ -57,7 +57,7 @@ struct disagg_state_verdict {
 
 struct disagg_state {
 	const char *job_id, *name, *run_dir, *host, *frontend, *version;
-	int pid;
+	int pid, port_offset;
 	bool rehearse;
 	enum disagg_phase phase;
 	double phase_at[DISAGG_PHASE_COUNT];

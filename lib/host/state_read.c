@@ -166,6 +166,7 @@ static int read_root(
 		.host = text_of(root, "host"),
 		.frontend = text_of(root, "frontend"),
 		.pid = (int)number_of(root, "pid"),
+		.port_offset = (int)number_of(root, "port_offset"),
 		.rehearse = bool_of(root, "rehearse"),
 		.updated = time_of(root, "updated"),
 		.ends_at = time_of(root, "ends_at"),

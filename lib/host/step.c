@@ -99,27 +99,45 @@ static void add_container(struct words *words, const struct disagg_step_call *ca
 	add(words, "--no-container-mount-home");
 }
 
+static void add_role(struct words *words, const struct disagg_step_call *call)
+{
+	const char *log = log_pattern(words->arena, call->log);
+
+	words->failed |= !log;
+	add(words, "--input=none");
+	add(words, "--open-mode=append");
+	add_value(words, "disagg-role", call->role);
+	add_value(words, "output", log);
+}
+
+static void add_nodes(struct words *words, const struct disagg_step_call *call)
+{
+	add(words, disagg_arena_printf(words->arena, "--nodes=%u", call->nodes));
+	add(words, disagg_arena_printf(words->arena, "--ntasks=%u", call->nodes));
+	add(words, "--ntasks-per-node=1");
+	add_value(words, "nodelist", call->nodelist);
+}
+
 const char *const *disagg_step_argv(struct disagg_arena *arena, const struct disagg_slurm *slurm,
 	const struct disagg_step_call *call)
 {
 	struct words words = {.arena = arena};
-	const char *log = log_pattern(arena, call->log);
 	size_t room = FIXED_WORDS + (call->options ? call->options->count : 0);
 
 	for (const char *const *p = call->program; *p; p++)
 		room++;
 	words.v = disagg_arena_array(arena, room, sizeof(*words.v));
-	if (!words.v || !log)
+	if (!words.v)
 		return NULL;
 	add(&words, slurm->srun);
 	add(&words, "--overlap");
 	add(&words, "--kill-on-bad-exit=1");
 	add(&words, "--export=ALL");
-	add(&words, "--input=none");
-	add(&words, "--open-mode=append");
-	add_value(&words, "disagg-role", call->role);
 	add_value(&words, "job-name", call->name);
-	add_value(&words, "output", log);
+	if (call->role)
+		add_role(&words, call);
+	else
+		add_nodes(&words, call);
 	add_value(&words, "mpi", call->mpi);
 	add_container(&words, call);
 	add_role_options(&words, call->options);
@@ -245,6 +263,19 @@ int disagg_slurm_end_time(struct disagg_arena *arena, const struct disagg_slurm 
 		return disagg_err_set(err, DISAGG_SYSTEM,
 			"the job's end is '%s': expected seconds since 1970", word);
 	*ret_time = end;
+	return 0;
+}
+
+int disagg_slurm_is_alone(struct disagg_arena *arena, const struct disagg_slurm *slurm,
+	bool *ret_alone, struct disagg_err *err)
+{
+	const char *const argv[] = {
+		slurm->squeue, "--noheader", "--jobs", slurm->job_id, "--format=%h", NULL};
+	struct disagg_proc_result result;
+
+	if (ask(arena, slurm, argv, slurm->envp, &result, err))
+		return disagg_err_wrap(err, "cannot ask whether nodes are shared");
+	*ret_alone = strncmp(result.out, "NO", 2) == 0;
 	return 0;
 }
 

@@ -26,9 +26,11 @@ int disagg_slurm_find(struct disagg_arena *arena, const char *path, struct disag
 
 /* What one step is started with. */
 struct disagg_step_call {
-	const char *role;		      /* "decode:1" */
+	const char *role;		      /* "decode:1"; NULL: one task on each of the */
+	unsigned nodes;			      /* first so many nodes of the job, */
+	const char *nodelist;		      /* or these; our input and output are the step's */
 	const char *name;		      /* of the step: "decode_1" */
-	const char *log;		      /* path */
+	const char *log;		      /* path; with a role */
 	const struct disagg_map *options;     /* of the role, for srun; may be NULL */
 	const char *mpi;		      /* "pmix"; NULL: Slurm's default */
 	const char *image, *mounts, *workdir; /* pyxis; NULL: no container */
@@ -59,6 +61,10 @@ int disagg_steps_signal(struct disagg_arena *arena, const struct disagg_slurm *s
 /* Seconds since 1970 when the job is to end; INT64_MAX: it has no limit. */
 int disagg_slurm_end_time(struct disagg_arena *arena, const struct disagg_slurm *slurm,
 	int64_t *ret_time, struct disagg_err *err);
+
+/* Whether the job has its nodes to itself (squeue's OverSubscribe is NO). */
+int disagg_slurm_is_alone(struct disagg_arena *arena, const struct disagg_slurm *slurm,
+	bool *ret_alone, struct disagg_err *err);
 
 /* Seconds between TERM and KILL at the end of a job (KillWait). */
 int disagg_slurm_kill_wait(struct disagg_arena *arena, const struct disagg_slurm *slurm,

@@ -43,6 +43,7 @@ static struct disagg_state example(void)
 		.frontend = "http://n0:8000",
 		.version = "1.2",
 		.pid = 77,
+		.port_offset = 3000,
 		.rehearse = true,
 		.phase = DISAGG_PHASE_ENDING,
 		.updated = 1700000004,
@@ -99,6 +100,7 @@ static void test_round_trip(const char *dir)
 	is_str(got.frontend, "http://n0:8000", "frontend");
 	is_str(got.version, "1.2", "version");
 	is_int(got.pid, 77, "pid");
+	is_int(got.port_offset, 3000, "offset of the ports");
 	ok(got.rehearse, "rehearsal");
 	is_int(got.phase, DISAGG_PHASE_ENDING, "phase");
 	for (unsigned i = 0; i < DISAGG_PHASE_COUNT; i++)
