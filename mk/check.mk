@@ -53,4 +53,5 @@ bench: all $(bench_bin)
 	$(test_env) tests/bench/submit.sh
 	$(test_env) tests/bench/wait.sh
 	$(test_env) tests/bench/load.sh
+	$(test_env) tests/bench/run.sh
 .PHONY: bench

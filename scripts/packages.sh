@@ -11,7 +11,8 @@ build='gcc make libc6-dev pkg-config libslurm-dev libyaml-dev libjson-c-dev libh
 cluster='slurm-wlm slurmd slurmctld slurm-client slurm-wlm-basic-plugins munge iproute2 util-linux
 	procps'
 test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap
-	scdoc groff-base curl etcd-server nats-server nginx-light time'
+	scdoc groff-base curl etcd-server nats-server nginx-light time wrk
+	apache2-utils'
 wanted="$build $cluster $test_tools"
 
 missing() {
