@@ -17,8 +17,8 @@ say() { # STATUS WHAT
 	echo "not ok $count - $2"
 	failed=1
 }
-make -j2 B=build/other SLURM_INCLUDE="$root/usr/include" all >&2
-say $? "the plugin builds against $(make -s config SLURM_INCLUDE="$root/usr/include" | awk '$1 == "slurm" { print $2 }')"
+make -j2 B=build/other SLURM_INCLUDE="$root/include" all >&2
+say $? "the plugin builds against $(make -s config SLURM_INCLUDE="$root/include" | awk '$1 == "slurm" { print $2 }')"
 for test in tests/cluster/[0-9]*.sh; do
 	SLURM_ROOT=$root BUILD=$PWD/build/other tests/run -t 600 "$test" >&2
 	say $? "$test"
