@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/conf/cluster_flat.h"
+#include "lib/conf/job.h"
 #include <fnmatch.h>
 #include <string.h>
 
@@ -67,6 +68,11 @@ static const struct disagg_row cluster_rows[] = {
 		.offset = AT(gpus),
 		.names = gpus_names,
 		.doc = "unmanaged: Slurm has no GPU gres here, a job gets whole nodes"},
+	{.key = "binding",
+		.kind = DISAGG_K_ENUM,
+		.offset = AT(binding),
+		.names = disagg_binding_names,
+		.doc = "what workers are bound to; weaker than a role's binding"},
 	{.key = "network_interface",
 		.kind = DISAGG_K_TEXT,
 		.offset = AT(network_interface),

@@ -14,7 +14,8 @@ struct disagg_cluster {
 	const char *account, *partition, *qos, *reservation, *time, *constraint;
 	struct disagg_int gpus_per_node; /* physical */
 	struct disagg_int cpus_per_gpu;
-	int gpus; /* 0 managed, 1 unmanaged */
+	int gpus;    /* 0 managed, 1 unmanaged */
+	int binding; /* enum disagg_binding of job.h, for roles that say none */
 	const char *network_interface;
 	enum disagg_tristate use_gpus_per_node, use_segment, use_exclusive;
 	enum disagg_tristate nginx_raise_ulimit;

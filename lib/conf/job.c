@@ -2,6 +2,7 @@
 #include "lib/conf/job.h"
 #include "lib/base/num.h"
 #include "lib/base/strbuf.h"
+#include "lib/conf/cluster.h"
 #include <string.h>
 
 const char *const disagg_engine_names[DISAGG_E_COUNT + 1] = {
@@ -36,6 +37,14 @@ const char *const disagg_dialect_names[] = {
 	[DISAGG_NATIVE] = "native",
 	[DISAGG_TRTLLM] = "trtllm",
 	[DISAGG_SRTCTL] = "srtctl",
+	NULL,
+};
+
+const char *const disagg_binding_names[] = {
+	[DISAGG_BIND_AUTO] = "auto",
+	[DISAGG_BIND_CPU] = "cpu",
+	[DISAGG_BIND_NIC] = "nic",
+	[DISAGG_BIND_NONE] = "none",
 	NULL,
 };
 
@@ -77,6 +86,8 @@ struct disagg_role *disagg_job_add_role(struct disagg_import *import, const char
 	for (unsigned i = 0; i < DISAGG_PORT_COUNT; i++)
 		role->pin[i] = -1;
 	role->critical = true;
+	if (import->cluster)
+		role->binding = (enum disagg_binding)import->cluster->binding;
 	job->role_count++;
 	return role;
 }

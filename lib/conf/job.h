@@ -53,6 +53,15 @@ enum disagg_placement {
 /* One task a node of the worker, or one a GPU (an MPI world). */
 enum disagg_tasks { DISAGG_TASKS_PER_NODE, DISAGG_TASKS_PER_GPU };
 
+/* What disagg-exec chooses by where a worker's GPUs are (DISAGG_BINDING too). */
+enum disagg_binding {
+	DISAGG_BIND_AUTO, /* CPUs, memory and NICs */
+	DISAGG_BIND_CPU,  /* CPUs and memory */
+	DISAGG_BIND_NIC,
+	DISAGG_BIND_NONE,
+};
+extern const char *const disagg_binding_names[]; /* "auto", "cpu", "nic", "none", NULL */
+
 /* Where a service (a role without GPUs) runs. */
 enum disagg_site {
 	DISAGG_SITE_HEAD,	  /* the frontend's node, else the first worker node */
@@ -102,6 +111,7 @@ struct disagg_role {
 	unsigned gpus;	  /* a worker's; 0: a service */
 	enum disagg_tasks tasks;
 	enum disagg_placement placement;
+	enum disagg_binding binding;
 	enum disagg_site site;
 	unsigned site_node;
 	int port;			/* a service's public port; -1: none */

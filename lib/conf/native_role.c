@@ -260,6 +260,9 @@ static void role_rest_check(const struct role_input *ri)
 	if (ri->in.placement >= 0 && !ri->role->gpus)
 		disagg_findings_error(found, role_at(ri, "placement"),
 			"%s.placement: only a role with GPUs has one: expected node:", ri->prefix);
+	if (ri->in.binding >= 0 && !ri->role->gpus)
+		disagg_findings_error(found, role_at(ri, "binding"),
+			"%s.binding: only a role with GPUs has one: remove it", ri->prefix);
 	if (ri->in.ready.http && ri->in.ready.http[0] != '/')
 		disagg_findings_error(found,
 			disagg_native_at(disagg_node_get(ri->map, "ready"), "http", &ri->role->at),
@@ -276,6 +279,8 @@ static int role_fill(struct role_input *ri)
 	if (!env_path)
 		return -1;
 	role->args = ri->in.args;
+	if (ri->in.binding >= 0)
+		role->binding = (enum disagg_binding)ri->in.binding;
 	role_engine_check(ri);
 	role_size(ri);
 	role_site(ri);
@@ -300,7 +305,7 @@ static int role_read(struct native *native, const struct disagg_pair *pair)
 	struct role_input ri = {.native = native, .map = pair->value};
 	enum disagg_engine engine = DISAGG_E_COMMAND;
 
-	ri.in.kind = ri.in.engine = ri.in.tasks = ri.in.placement = -1;
+	ri.in.kind = ri.in.engine = ri.in.tasks = ri.in.placement = ri.in.binding = -1;
 	ri.prefix = disagg_arena_printf(import->arena, "roles.%s", pair->key);
 	if (!ri.prefix)
 		return -1;

@@ -375,6 +375,12 @@ static const struct disagg_row role_rows[] = {
 		.offset = AT(placement),
 		.doc = "pack: go on where the last worker ended; fresh: begin on a new node; "
 		       "spread: each worker does"},
+	{.key = "binding",
+		.kind = DISAGG_K_ENUM,
+		.names = disagg_binding_names,
+		.offset = AT(binding),
+		.doc = "what a worker is bound to near its GPUs: auto (CPUs, memory, NICs), cpu "
+		       "(CPUs, memory), nic or none; default: the cluster file's, else auto"},
 	{.key = "node",
 		.kind = DISAGG_K_STR,
 		.offset = AT(node),

@@ -46,7 +46,7 @@ struct native_ports {
 };
 
 struct native_role {
-	int kind, engine, tasks, placement; /* -1: not given */
+	int kind, engine, tasks, placement, binding; /* -1: not given */
 	struct disagg_int workers, gpus, port, restart;
 	struct disagg_int dp, tp, pp;
 	const struct disagg_node *args;

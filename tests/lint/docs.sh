@@ -82,7 +82,7 @@ documented_keys() { # PAGE HEADING
 awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/native_tables.c >"$dir/code"
 documented_keys disagg.yaml.5 "KEYS OF NATIVE FILES" >"$dir/manual"
 same "disagg.yaml(5) has every key with its type, default and text" "$dir/code" "$dir/manual"
-awk -f tests/lint/keys.awk lib/conf/cluster.c lib/conf/cluster_flat.c >"$dir/code"
+awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/cluster.c lib/conf/cluster_flat.c >"$dir/code"
 documented_keys disagg-cluster.yaml.5 KEYS >"$dir/manual"
 same "disagg-cluster.yaml(5) has every key with its type, default and text" "$dir/code" \
 	"$dir/manual"
