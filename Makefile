@@ -36,7 +36,7 @@ all_cppflags  := $(base_cppflags) $(CPPFLAGS)
 all_ldflags   := $(ld_$(V)) $(LDFLAGS)
 
 core_src   := $(sort $(wildcard lib/base/*.c lib/conf/*.c lib/plan/*.c lib/engine/*.c))
-lib_host_src := $(sort $(wildcard lib/host/*.c))
+lib_host_src := $(sort $(wildcard lib/topo/*.c lib/host/*.c))
 spank_src  := $(sort $(wildcard spank/*.c))
 helper_lib := $(wildcard helpers/helper.c)
 helper_src := $(filter-out $(helper_lib),$(sort $(wildcard helpers/*.c)))
@@ -144,6 +144,7 @@ config:
 		libyaml '$(or $(HAVE_YAML),not found (required: libyaml-dev))' \
 		json-c '$(or $(HAVE_JSON),not found (required: libjson-c-dev))' \
 		libcurl '$(or $(HAVE_CURL),not found (required: libcurl4-openssl-dev))' \
+		hwloc '$(or $(HAVE_HWLOC),not found (required: libhwloc-dev))' \
 		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
 		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
 		slurm '$(or $(SLURM_RELEASE),none)' \

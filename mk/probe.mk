@@ -9,10 +9,11 @@ YAML_LIBS := $(or $(call pkg,--libs yaml-0.1),-lyaml)
 HAVE_JSON := $(call pkg,--modversion json-c)
 JSON_LIBS := $(or $(call pkg,--libs json-c),-ljson-c)
 HAVE_CURL := $(call pkg,--modversion libcurl)
+HAVE_HWLOC := $(call pkg,--modversion hwloc)
 HAVE_MICROHTTPD := $(call pkg,--modversion libmicrohttpd)
 HOST_LIBS := $(if $(HAVE_CURL),$(call pkg,--libs libcurl)) \
-	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS)
-PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c)
+	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS) -ldl
+PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c) $(call pkg,--cflags hwloc)
 SLURM_INCLUDE ?= /usr/include
 HAVE_SPANK := $(if $(wildcard $(SLURM_INCLUDE)/slurm/spank.h),yes)
 HAVE_CC    := $(shell command -v $(firstword $(CC)))

@@ -78,14 +78,14 @@ owner() { # HEADER-PATTERN ALLOWED-FILES
 check "Slurm's headers are for the plugins" "$(owner 'slurm/' \
 	'spank/(plugin|adapter|message)\.c|cli_filter/filter\.c')"
 check "libyaml has one user" "$(owner 'yaml\.h' 'lib/conf/yamltree\.c')"
-check "hwloc has one folder" "$(owner 'hwloc' 'lib/topo/[a-z_]+\.c')"
+check "hwloc has one user" "$(owner 'hwloc' 'lib/topo/topo\.c')"
 check "json-c and curl have one folder" "$(owner 'json-c/|json\.h|curl/' 'lib/host/[a-z_]+\.[ch]')"
 check "the plugins look at no GPU library" \
 	"$(grep -rnE '^#include <(cuda|nccl|nvml|cublas)' spank cli_filter lib/base lib/conf lib/plan)"
 
 # shellcheck disable=SC2046,SC2086
 {
-	low="lib/base lib/conf lib/plan lib/engine"
+	low="lib/base lib/conf lib/plan lib/engine lib/topo"
 	check "lib does not exit" \
 		"$(code '(^|[^a-z_0-9])(exit|_exit|abort|assert|err|errx|warn|warnx)[(]' \
 			$(sources lib) | grep -v '^lib/host/proc\.c:.*_exit(12[67])')" # forked children
