@@ -25,18 +25,20 @@ static const struct helper helper = {
 	.synopsis = "[OPTION]...",
 	.about =
 		"Becomes the program of this task: builds the engine's command for the worker and\n"
-		"rank that the environment names, writes the files it reads, and runs it.  Runs\n"
-		"in a step that was started with --disagg-role.\n",
+		"rank that the environment names, writes the files it reads, binds to the CPUs,\n"
+		"memory and NICs near its GPUs, and runs it.  Runs in a step that was started\n"
+		"with --disagg-role.\n",
 	.option = options,
 	.examples = "  srun --overlap -K --disagg-role=decode:1 disagg-exec\n"
 		    "  srun --overlap -K --disagg-role=decode:1 disagg-exec --show\n",
 	.environment = "  SLURM_DISAGG_PLAN, SLURM_DISAGG_CONFIG   what the job carries\n"
 		       "  DISAGG_ROLE, DISAGG_WORKER_INDEX, DISAGG_RANK   which task this is\n"
-		       "  DISAGG_RUN_DIR   where files and the mark of the step go\n",
+		       "  DISAGG_RUN_DIR   where files and the mark of the step go\n"
+		       "  DISAGG_BINDING   auto, cpu, nic or none: what a worker is bound to\n",
 	.exits =
 		"  2 no role, 3 the configuration is bad, 4 a program is missing, 5 a system call\n"
 		"  failed, 7 a rank ended with status 0 too early; else the program's own\n",
-	.features = "sglang trtllm vllm dynamo command rehearsal",
+	.features = "sglang trtllm vllm dynamo command rehearsal binding",
 };
 
 static const char *environment(const char *name)
@@ -70,6 +72,7 @@ static int find_process(struct task *task, struct disagg_err *err)
 
 		if (left < plan->process[process].tasks) {
 			task->process = process;
+			task->local = left;
 			return 0;
 		}
 		left -= plan->process[process].tasks;
@@ -179,7 +182,9 @@ static int show(const struct task *task)
 		else
 			disagg_strbuf_puts(&out, "null");
 	}
-	disagg_strbuf_puts(&out, "}}\n");
+	disagg_strbuf_puts(&out, "},\"binding\":");
+	exec_bind_show(task, &out);
+	disagg_strbuf_puts(&out, "}\n");
 	rc = helper_print(&helper, &out);
 	disagg_strbuf_release(&out);
 	return rc;
@@ -190,11 +195,12 @@ static int work(struct task *task, bool only_show, struct disagg_err *err)
 	if (disagg_inside_load(&task->in, task->arena, environment, err) || find_task(task, err))
 		return -1;
 	if (only_show)
-		return build(task, err) ? -1 : show(task);
-	if (put_mark(task, err) || build(task, err) || exec_make_files(task, err) ||
-		set_environment(task, err))
+		return build(task, err) || exec_bind(task, err) ? -1 : show(task);
+	if (put_mark(task, err) || build(task, err) || exec_bind(task, err) ||
+		exec_make_files(task, err) || set_environment(task, err))
 		return -1;
 	disagg_node_raise_files(MOST_FILES);
+	exec_bind_apply(task);
 	if (task->command.scratch || (task->worker && task->worker->tasks > 1))
 		return exec_supervise(task, err);
 	return exec_become(task, err);
@@ -216,6 +222,7 @@ int main(int argc, char **argv)
 	bool only_show = false;
 	int first, rc = helper_parse(&helper, argc, argv, take, &only_show, &first);
 
+	disagg_envlist_init(&task.command.env, &arena);
 	if (rc >= 0)
 		return rc;
 	if (first < argc)

@@ -4,6 +4,20 @@
 
 #include "helpers/helper.h"
 #include "lib/host/inside.h"
+#include "lib/topo/affinity.h"
+
+/* What a task is bound to near its GPUs. */
+enum bound { BOUND_CPUS, BOUND_MEMORY, BOUND_NICS, BOUND_COUNT };
+struct binding {
+	bool silent; /* no GPUs, or a stand-in that was not asked to be bound */
+	struct disagg_near near;
+	const char *gpus; /* by PCI address */
+	struct {
+		const char *value; /* NULL: left as it is */
+		const char *why;
+	} part[BOUND_COUNT];
+	struct disagg_err why; /* why nothing is bound, where code is set */
+};
 
 /* One task of a role step, and what it is to become. */
 struct task {
@@ -14,9 +28,11 @@ struct task {
 	uint32_t role;			      /* index in the plan */
 	uint32_t process;		      /* of a worker: index in the plan */
 	uint32_t rank;			      /* task in the worker */
+	uint32_t local;			      /* task in the process */
 	const char *name;		      /* "decode_1" */
 	const char *path;		      /* $PATH */
 	struct disagg_command command;
+	struct binding binding;
 };
 
 /* Words of an argv that grows in the arena; a failed one says so at its end. */
@@ -35,6 +51,18 @@ int exec_stand_in(struct task *task, struct disagg_err *err);
 
 /* disagg-bench for a benchmark that has no program of its own (exec-bench.c). */
 int exec_bench(struct task *task, struct disagg_err *err);
+
+/*
+ * Binding (exec-bind.c): what is near the GPUs is chosen, and its NICs go into
+ * the command's environment; apply binds this process and says so in the log.
+ * The CPUs are those of the task's own GPU where it has one of a worker's, the
+ * NICs always those of the worker's GPUs on this node: NCCL wants one list from
+ * all ranks of a node.  What cannot be bound is left alone; only a
+ * DISAGG_BINDING that is no word of it is an error.
+ */
+int exec_bind(struct task *task, struct disagg_err *err);
+void exec_bind_apply(struct task *task);
+void exec_bind_show(const struct task *task, struct disagg_strbuf *out);
 
 /* Becomes the command; returns only with an error. */
 int exec_become(struct task *task, struct disagg_err *err);
