@@ -133,7 +133,7 @@ has "$out" "NICs unset (the job names them)" "and the log says so"
 
 out=$(role_job tcp 4 "$look, gpus: 2" "env UCX_TLS=tcp,self disagg-exec")
 has "$out" "ucx= nccl==mlx5_0:1" "UCX on TCP is given no NICs"
-ENV=(UCX_TLS=tcp,self)
+ENV=("UCX_TLS=tcp,self")
 out=$(role_job rc 4 "$look, gpus: 2, env: {UCX_TLS: rc}" disagg-exec)
 ENV=()
 has "$out" "ucx=mlx5_0:1" "unless the file says otherwise"

@@ -114,7 +114,7 @@ check "disagg(7) has all that disagg-plan --format=env prints" "$(for file in co
 	"$BUILD/bin/disagg-plan" --cluster-file= --format=env "$file" 2>/dev/null
 done | grep -oE '^(DISAGG|SRT|SRTCTL|AIPERF)_[A-Z_]+' | sort -u | grep -vxF -f "$dir/manual")"
 grep -ohE '\bDISAGG_[A-Z]+(_[A-Z]+)*' README.md docs/user-guide.md docs/install.md | sort -u |
-	grep -vxE 'DISAGG_(SET|CLUSTER|PLAN|SERVER)' >"$dir/guide"
+	grep -vxE 'DISAGG_(SET|CLUSTER|PLAN|SERVER|BINDING)' >"$dir/guide"
 check "no document names a variable that is not in disagg(7)" \
 	"$(grep -vxF -f "$dir/manual" "$dir/guide" | grep -v 'DISAGG_PORT_$')"
 

@@ -71,5 +71,8 @@ done
 check "the filter takes nothing else from its host" "$(foreign "$filter")"
 check "the filter needs libc and libyaml only" "$(needed "$filter" |
 	grep -vE '^(libc|libm|libdl|libyaml-0|ld-linux.*|libasan|libubsan|libgcc_s)\.so')"
+# it is mounted into the engines' containers
+check "disagg-exec needs libc and libyaml only" "$(needed "$BUILD/bin/disagg-exec" |
+	grep -vE '^(libc|libm|libdl|libyaml-0|ld-linux.*|libasan|libubsan|libgcc_s)\.so')"
 echo "1..$count"
 [ "$failed" -eq 0 ]
