@@ -218,9 +218,8 @@ static void put_head(const struct disagg_plan *plan, struct disagg_strbuf *out)
 	}
 	disagg_strbuf_printf(out, "%u node%s of %u GPU%s, %u of %u GPUs in use%s\n\n",
 		(unsigned)plan->nodes, plan->nodes == 1 ? "" : "s", (unsigned)plan->gpus_per_node,
-		plan->gpus_per_node == 1 ? "" : "s",
-		(unsigned)plan->gpus_used, (unsigned)(plan->nodes * plan->gpus_per_node),
-		plan->rehearse ? ", rehearsal" : "");
+		plan->gpus_per_node == 1 ? "" : "s", (unsigned)plan->gpus_used,
+		(unsigned)(plan->nodes * plan->gpus_per_node), plan->rehearse ? ", rehearsal" : "");
 }
 
 static void put_legend(struct table *table)
