@@ -97,6 +97,8 @@ $(B)/bin/disagg-%: $(B)/o/helpers/%.o $$(call obj,$$(wildcard helpers/%-*.c)) \
 	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) \
 		$(LDLIBS) -lm
 
+$(B)/bin/disagg-exec: YAML_LIBS := $(YAML_STATIC)
+
 $(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(LDLIBS) -lm

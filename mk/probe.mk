@@ -6,6 +6,8 @@ pkg = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
 
 HAVE_YAML := $(call pkg,--modversion yaml-0.1)
 YAML_LIBS := $(or $(call pkg,--libs yaml-0.1),-lyaml)
+# for what runs inside an engine's container, which may not have the library
+YAML_STATIC := $(or $(wildcard $(call pkg,--variable=libdir yaml-0.1)/libyaml.a),$(YAML_LIBS))
 HAVE_JSON := $(call pkg,--modversion json-c)
 JSON_LIBS := $(or $(call pkg,--libs json-c),-ljson-c)
 HAVE_CURL := $(call pkg,--modversion libcurl)
