@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/helper.h"
 #include "lib/base/fd.h"
-#include "lib/base/num.h"
-#include "lib/host/proc.h"
+#include "lib/host/jobs.h"
 #include "lib/host/rundir.h"
 #include "lib/host/state.h"
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STATE_BYTES (32u * 1024u * 1024u)
 #define TAIL_LINES  10
 #define WATCH_S	    2
-#define CALL_MS	    5000
 
 enum { O_FORMAT = 256, O_WATCH };
 enum { AS_TEXT, AS_JSON };
@@ -62,85 +58,6 @@ static int take(void *context, int id, const char *value)
 	}
 	call->format = helper_choice(&helper, "format", format_names, value);
 	return call->format < 0 ? DISAGG_USAGE : 0;
-}
-
-/* ---- finding the run ---- */
-
-static bool has_state(struct disagg_arena *arena, const char *dir)
-{
-	const char *path = disagg_arena_printf(arena, "%s/" DISAGG_RUNDIR_STATE, dir);
-
-	return path && access(path, R_OK) == 0;
-}
-
-/* The newest of what a pattern names: a requeued job has several. */
-static const char *newest(struct disagg_arena *arena, const char *pattern)
-{
-	const char *found = NULL;
-	time_t when = 0;
-	glob_t list;
-
-	if (!pattern || glob(pattern, GLOB_NOSORT, NULL, &list))
-		return NULL;
-	for (size_t i = 0; i < list.gl_pathc; i++) {
-		const char *dir = list.gl_pathv[i];
-		struct stat st;
-
-		if (!has_state(arena, dir) || stat(dir, &st) || (found && st.st_mtime < when))
-			continue;
-		found = disagg_arena_strdup(arena, dir);
-		when = st.st_mtime;
-	}
-	globfree(&list);
-	return found;
-}
-
-/* The run of the last restart goes before the first one. */
-static const char *look_in(struct disagg_arena *arena, const char *folder, const char *job)
-{
-	static const char *const bases[] = {"disagg-", "*/"};
-	static const char *const ends[] = {".[0-9]*", ""};
-	const char *found = NULL;
-
-	for (unsigned i = 0; i < 4 && !found; i++)
-		found = newest(arena, disagg_arena_printf(arena, "%s/%s%s%s", folder, bases[i / 2],
-					      job, ends[i % 2]));
-	return found;
-}
-
-/* WorkDir of `scontrol show job`; NULL where Slurm does not know the job. */
-static const char *work_dir(struct disagg_arena *arena, const char *job)
-{
-	const char *scontrol = disagg_proc_find(arena, "scontrol", getenv("PATH"));
-	const char *const argv[] = {scontrol, "show", "job", job, NULL};
-	const struct disagg_proc_call call = {.argv = argv,
-		.envp = (const char *const *)environ,
-		.timeout_ms = CALL_MS,
-		.cancel_fd = -1};
-	struct disagg_proc_result result;
-	const char *at;
-
-	if (!scontrol || disagg_proc_run(arena, &call, &result, NULL) || result.status)
-		return NULL;
-	at = strstr(result.out, "WorkDir=");
-	if (!at)
-		return NULL;
-	at += strlen("WorkDir=");
-	return disagg_arena_strndup(arena, at, strcspn(at, "\n"));
-}
-
-static const char *find_run(struct disagg_arena *arena, const char *word)
-{
-	int64_t job;
-	const char *found, *folder;
-
-	if (disagg_num_int(word, 1, UINT32_MAX, &job))
-		return has_state(arena, word) ? word : NULL;
-	found = look_in(arena, ".", word);
-	if (found)
-		return found;
-	folder = work_dir(arena, word);
-	return folder ? look_in(arena, folder, word) : NULL;
 }
 
 /* ---- showing it ---- */
@@ -259,7 +176,8 @@ static int show(const char *word, const struct call *call, bool *ret_over)
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_strbuf out;
-	const char *dir = find_run(&arena, word);
+	const char *dir =
+		disagg_jobs_run(&arena, word, getenv("PATH"), (const char *const *)environ);
 	int rc;
 
 	disagg_strbuf_init(&out, 0);
