@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/host/jobs.h"
+#include "tests/unit/tap.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct disagg_arena arena;
+static char top[] = "/tmp/test_jobs.XXXXXX";
+static const char *const envp[] = {"LC_ALL=C", NULL};
+
+static const char *below(const char *name)
+{
+	return disagg_arena_printf(&arena, "%s/%s", top, name);
+}
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+	FILE *file = fopen(below(name), "w");
+
+	if (!file || fputs(text, file) < 0 || fclose(file) || chmod(below(name), mode))
+		ok(false, name);
+}
+
+/* A scontrol that prints `text` and ends with `status`. */
+static void put_scontrol(const char *text, int status)
+{
+	const char *script = disagg_arena_printf(
+		&arena, "#!/bin/sh\ncat <<'END'\n%s\nEND\nexit %d\n", text, status);
+
+	put("scontrol", script, 0700);
+}
+
+static void put_run(const char *folder, time_t when)
+{
+	const struct timespec times[] = {{when, 0}, {when, 0}};
+
+	mkdir(below(folder), 0700);
+	put(disagg_arena_printf(&arena, "%s/state.json", folder), "{}", 0600);
+	utimensat(AT_FDCWD, below(folder), times, 0);
+}
+
+static void test_ask(void)
+{
+	static const struct {
+		const char *text, *state, *user, *dir;
+		int64_t uid;
+	} rows[] = {
+		{"JobId=7 JobName=x\n   UserId=alice(1001) GroupId=users(100)\n"
+		 "   JobState=RUNNING Reason=None\n   WorkDir=/home/a b\n   StdOut=/x",
+			"RUNNING", "alice", "/home/a b", 1001},
+		{"JobId=7 UserId=root(0) JobState=PENDING", "PENDING", "root", NULL, 0},
+		{"JobId=7 XUserId=bob(5) UserId=65534 JobState=COMPLETED WorkDir=/", "COMPLETED",
+			"65534", "/", -1},
+		{"UserId=alice(x) JobState=FAILED", "FAILED", "alice", NULL, -1},
+	};
+	struct disagg_job_facts facts;
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		put_scontrol(rows[i].text, 0);
+		is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), 0, rows[i].text);
+		is_str(facts.state, rows[i].state, "its state");
+		is_str(facts.user, rows[i].user, "its user");
+		is_int(facts.uid, rows[i].uid, "the user's number");
+		is_str(facts.work_dir, rows[i].dir, "its folder");
+	}
+	put_scontrol("slurm_load_jobs error: Invalid job id specified\nmore", 1);
+	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "an unknown job");
+	is_int(err.code, DISAGG_MISSING, "is missing");
+	is_str(err.text, "Slurm knows no job 7: slurm_load_jobs error: Invalid job id specified",
+		"and says what Slurm said");
+	put_scontrol("nothing of use", 0);
+	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "no state, no job");
+	is_int(disagg_jobs_ask(&arena, "7", "/nonexistent", envp, &facts, &err), -1, "no scontrol");
+	has_str(err.text, "'scontrol' is not in PATH", "is said");
+}
+
+static void test_find(void)
+{
+	const char *folder = below("odd[1]*");
+
+	mkdir(folder, 0700);
+	mkdir(below("odd[1]*/logs"), 0700);
+	mkdir(below("odd1x"), 0700);
+	put_run("odd1x/disagg-5", 100);
+	ok(!disagg_jobs_run_below(&arena, folder, "5"),
+		"a folder's name is no pattern for another one's");
+	put_run("odd[1]*/logs/5", 100);
+	is_str(disagg_jobs_run_below(&arena, folder, "5"), below("odd[1]*/logs/5"),
+		"one folder down");
+	put_run("odd[1]*/disagg-5", 100);
+	is_str(disagg_jobs_run_below(&arena, folder, "5"), below("odd[1]*/disagg-5"),
+		"beside the output");
+	put_run("odd[1]*/disagg-5.1", 300);
+	put_run("odd[1]*/disagg-5.2", 200);
+	is_str(disagg_jobs_run_below(&arena, folder, "5"), below("odd[1]*/disagg-5.1"),
+		"the newest of those behind a requeue");
+	mkdir(below("odd[1]*/disagg-6"), 0700);
+	ok(!disagg_jobs_run_below(&arena, folder, "6"), "a folder without a state is no run");
+
+	put_scontrol(
+		disagg_arena_printf(&arena, "UserId=a(1) JobState=RUNNING\nWorkDir=%s", folder), 0);
+	is_str(disagg_jobs_run(&arena, "5", top, envp), below("odd[1]*/disagg-5.1"),
+		"a job's number leads to its folder");
+	is_str(disagg_jobs_run(&arena, below("odd1x/disagg-5"), top, envp), below("odd1x/disagg-5"),
+		"a run directory is itself");
+	ok(!disagg_jobs_run(&arena, below("odd1x"), top, envp), "another folder is none");
+	ok(!disagg_jobs_run(&arena, "77", top, envp), "a job without a run has none");
+}
+
+int main(void)
+{
+	char command[128];
+
+	if (!ok(mkdtemp(top) != NULL, "a folder"))
+		return 1;
+	test_ask();
+	test_find();
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	ok(system(command) == 0, "it is removed");
+	disagg_arena_release(&arena);
+	return tap_done();
+}
