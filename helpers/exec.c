@@ -13,21 +13,26 @@
 /* a server takes a file a request; more than this slows programs that close all */
 #define MOST_FILES 1048576ul
 
-enum { O_SHOW = 256 };
+enum { O_SHOW = 256, O_SHELL, O_ROLE, O_RANK, O_RUN_DIR };
 
 static const struct helper_option options[] = {
 	{"show", O_SHOW, HELPER_FLAG, NULL, "print the command as JSON, run nothing"},
+	{"shell", O_SHELL, HELPER_FLAG, NULL,
+		"become a shell or COMMAND with a task's environment"},
+	{"role", O_ROLE, HELPER_VALUE, "ROLE:INDEX", "with --shell: whose environment"},
+	{"rank", O_RANK, HELPER_VALUE, "N", "with --shell: of which rank (0)"},
+	{"run-dir", O_RUN_DIR, HELPER_VALUE, "DIR", "with --shell: the run directory of the job"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
 static const struct helper helper = {
 	.name = "disagg-exec",
-	.synopsis = "[OPTION]...",
+	.synopsis = "[OPTION]... [COMMAND [ARGUMENT]...]",
 	.about =
 		"Becomes the program of this task: builds the engine's command for the worker and\n"
 		"rank that the environment names, writes the files it reads, binds to the CPUs,\n"
 		"memory and NICs near its GPUs, and runs it.  Runs in a step that was started\n"
-		"with --disagg-role.\n",
+		"with --disagg-role; with --shell in any other one: disagg-shell(1) starts that.\n",
 	.option = options,
 	.examples = "  srun --overlap -K --disagg-role=decode:1 disagg-exec\n"
 		    "  srun --overlap -K --disagg-role=decode:1 disagg-exec --show\n",
@@ -81,7 +86,7 @@ static int find_process(struct task *task, struct disagg_err *err)
 		(unsigned)task->rank, (unsigned)task->worker->tasks);
 }
 
-static int find_task(struct task *task, struct disagg_err *err)
+int exec_find_task(struct task *task, struct disagg_err *err)
 {
 	const char *role = getenv("DISAGG_ROLE");
 	uint32_t index = 0;
@@ -120,7 +125,7 @@ static int put_mark(struct task *task, struct disagg_err *err)
 	return disagg_rundir_mark_put(task->arena, task->in.run_dir, task->name, &mark, err);
 }
 
-static int build(struct task *task, struct disagg_err *err)
+int exec_build(struct task *task, struct disagg_err *err)
 {
 	struct disagg_inside *in = &task->in;
 
@@ -143,10 +148,8 @@ static int build(struct task *task, struct disagg_err *err)
 	return disagg_err_set(err, DISAGG_CONFIG, "'%s' has nothing to run", task->name);
 }
 
-static int set_environment(const struct task *task, struct disagg_err *err)
+int exec_set_environment(const struct disagg_envlist *env, struct disagg_err *err)
 {
-	const struct disagg_envlist *env = &task->command.env;
-
 	for (unsigned i = 0; i < env->count; i++) {
 		const struct disagg_env *entry = &env->entry[i];
 		int rc =
@@ -192,12 +195,13 @@ static int show(const struct task *task)
 
 static int work(struct task *task, bool only_show, struct disagg_err *err)
 {
-	if (disagg_inside_load(&task->in, task->arena, environment, err) || find_task(task, err))
+	if (disagg_inside_load(&task->in, task->arena, environment, err) ||
+		exec_find_task(task, err))
 		return -1;
 	if (only_show)
-		return build(task, err) || exec_bind(task, err) ? -1 : show(task);
-	if (put_mark(task, err) || build(task, err) || exec_bind(task, err) ||
-		exec_make_files(task, err) || set_environment(task, err))
+		return exec_build(task, err) || exec_bind(task, err) ? -1 : show(task);
+	if (put_mark(task, err) || exec_build(task, err) || exec_bind(task, err) ||
+		exec_make_files(task, err) || exec_set_environment(&task->command.env, err))
 		return -1;
 	disagg_node_raise_files(MOST_FILES);
 	exec_bind_apply(task);
@@ -206,11 +210,47 @@ static int work(struct task *task, bool only_show, struct disagg_err *err)
 	return exec_become(task, err);
 }
 
+struct call {
+	bool show, shell;
+	struct exec_shell of;
+};
+
 static int take(void *context, int id, const char *value)
 {
-	(void)id;
-	(void)value;
-	*(bool *)context = true;
+	struct call *call = context;
+	int64_t rank = 0;
+
+	switch (id) {
+	case O_SHOW:
+		call->show = true;
+		break;
+	case O_SHELL:
+		call->shell = true;
+		break;
+	case O_ROLE:
+		call->of.role = value;
+		break;
+	case O_RUN_DIR:
+		call->of.run_dir = value;
+		break;
+	default:
+		if (disagg_num_int(value, 0, INT32_MAX, &rank))
+			return helper_usage(&helper, "--rank: '%s' is no number from 0", value);
+		call->of.rank = (uint32_t)rank;
+	}
+	return 0;
+}
+
+static int check_call(const struct call *call, const char *operand)
+{
+	if (call->shell && (!call->of.role || !call->of.run_dir))
+		return helper_usage(&helper, "--shell needs --role and --run-dir");
+	if (call->shell && call->show)
+		return helper_usage(&helper, "--shell and --show exclude each other");
+	if (!call->shell && (call->of.role || call->of.run_dir || call->of.rank))
+		return helper_usage(&helper, "--role, --rank and --run-dir go with --shell");
+	if (!call->shell && operand)
+		return helper_usage(&helper, "unexpected argument '%s'", operand);
 	return 0;
 }
 
@@ -219,15 +259,18 @@ int main(int argc, char **argv)
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct task task = {.arena = &arena, .path = getenv("PATH")};
-	bool only_show = false;
-	int first, rc = helper_parse(&helper, argc, argv, take, &only_show, &first);
+	struct call call = {0};
+	int first, rc = helper_parse(&helper, argc, argv, take, &call, &first);
 
 	disagg_envlist_init(&task.command.env, &arena);
 	if (rc >= 0)
 		return rc;
-	if (first < argc)
-		return helper_usage(&helper, "unexpected argument '%s'", argv[first]);
-	rc = work(&task, only_show, &err);
+	rc = check_call(&call, argv[first]);
+	if (rc)
+		return rc;
+	call.of.argv = (const char **)(uintptr_t)(argv + first);
+	call.of.argc = (unsigned)(argc - first);
+	rc = call.shell ? exec_shell(&task, &call.of, &err) : work(&task, call.show, &err);
 	if (rc < 0)
 		rc = helper_fail_err(&helper, &err);
 	disagg_arena_release(&arena);

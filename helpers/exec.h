@@ -46,6 +46,12 @@ void words_add(struct words *words, const char *fmt, ...) __attribute__((format(
 /* argv, with NULL behind it; NULL: no memory. */
 const char **words_take(struct words *words);
 
+/* Which task this is, by its environment. */
+int exec_find_task(struct task *task, struct disagg_err *err);
+/* task->command: the engine's, or a stand-in's. */
+int exec_build(struct task *task, struct disagg_err *err);
+int exec_set_environment(const struct disagg_envlist *env, struct disagg_err *err);
+
 /* disagg-sim in place of the task's program (exec-sim.c). */
 int exec_stand_in(struct task *task, struct disagg_err *err);
 
@@ -76,5 +82,20 @@ void exec_drop_scratch(const struct task *task);
  * with status 0, so an end that nobody asked for gets status 7.  Returns the
  * status to end with. */
 int exec_supervise(struct task *task, struct disagg_err *err);
+
+/* --shell: becomes a shell, or argv, with the environment of a worker's task
+ * (exec-shell.c); returns only with an error. */
+struct exec_shell {
+	const char *run_dir;
+	const char *role; /* "decode:1" */
+	uint32_t rank;
+	const char **argv; /* ends with NULL */
+	unsigned argc;	   /* 0: a shell */
+};
+int exec_shell(struct task *task, const struct exec_shell *call, struct disagg_err *err);
+
+/* Lays the environment of the task's own process on this node over ours, but for
+ * what is about a step (exec-living.c).  That there is none is no error. */
+int exec_take_living(const struct task *task, bool *ret_found, struct disagg_err *err);
 
 #endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/exec.h"
+#include "lib/base/fd.h"
+#include "lib/base/num.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ENVIRON_BYTES (8u * 1024u * 1024u)
+
+/* A process's environment: "NAME=VALUE" and a NUL, again and again. */
+struct block {
+	const char *bytes;
+	size_t len;
+};
+
+static const char *value_in(const struct block *block, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t at = 0; at < block->len; at += strlen(block->bytes + at) + 1) {
+		if (strncmp(block->bytes + at, name, len) == 0 && block->bytes[at + len] == '=')
+			return block->bytes + at + len + 1;
+	}
+	return NULL;
+}
+
+static bool says(const struct block *block, const char *name, const char *value)
+{
+	const char *found = value_in(block, name);
+
+	return found && strcmp(found, value) == 0;
+}
+
+/* The first process of the task: its children may have other variables, and a
+ * shell like this one has another name of the step.  Other nodes' processes are
+ * seen where several slurmd share a machine. */
+static bool is_task(const struct task *task, const struct block *block, const char *pid)
+{
+	const char *node = getenv("SLURMD_NODENAME");
+	char rank[16];
+
+	snprintf(rank, sizeof(rank), "%u", (unsigned)task->rank);
+	return node && says(block, "SLURMD_NODENAME", node) && says(block, "SLURM_TASK_PID", pid) &&
+	       says(block, "SLURM_JOB_ID", task->in.job_id) &&
+	       says(block, "SLURM_JOB_NAME", task->name) &&
+	       says(block, "DISAGG_WORKER", task->name) && says(block, "DISAGG_RANK", rank);
+}
+
+static bool read_block(struct disagg_arena *arena, const char *pid, struct block *ret)
+{
+	const char *folder = disagg_arena_printf(arena, "/proc/%s", pid);
+	const char *path = disagg_arena_printf(arena, "/proc/%s/environ", pid);
+	struct stat st;
+	char *bytes;
+
+	if (!folder || !path || stat(folder, &st) || st.st_uid != geteuid() ||
+		disagg_fd_read_file(arena, path, ENVIRON_BYTES, &bytes, &ret->len, NULL))
+		return false;
+	ret->bytes = bytes;
+	return true;
+}
+
+static bool find_block(const struct task *task, struct disagg_arena *arena, struct block *ret)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	bool found = false;
+	int64_t pid;
+
+	while (proc && !found && (entry = readdir(proc))) {
+		struct disagg_arena scratch = DISAGG_ARENA_INIT;
+		struct block block;
+
+		if (disagg_num_int(entry->d_name, 1, INT32_MAX, &pid))
+			continue;
+		if (read_block(&scratch, entry->d_name, &block) &&
+			is_task(task, &block, entry->d_name))
+			found = read_block(arena, entry->d_name, ret);
+		disagg_arena_release(&scratch);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+/* What is about this step and its terminal, not about the worker. */
+static bool is_own(const char *entry)
+{
+	static const char *const prefixes[] = {"SLURM_", "SLURMD_", "SRUN_", "PMI"};
+	static const char *const names[] = {
+		"TERM=", "COLUMNS=", "LINES=", "PWD=", "OLDPWD=", "SHLVL=", "_="};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strncmp(entry, names[i], strlen(names[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int set_entry(const char *entry, struct disagg_arena *arena)
+{
+	size_t len = strcspn(entry, "=");
+	const char *name = disagg_arena_strndup(arena, entry, len);
+
+	if (!name)
+		return -1;
+	return len && entry[len] ? setenv(name, entry + len + 1, 1) : 0;
+}
+
+extern char **environ;
+
+static const char **own_entries(struct disagg_arena *arena)
+{
+	size_t count = 0, kept = 0;
+	const char **list;
+
+	while (environ[count])
+		count++;
+	list = disagg_arena_array(arena, count + 1, sizeof(*list));
+	for (size_t i = 0; list && i < count; i++) {
+		if (!is_own(environ[i]))
+			continue;
+		list[kept] = disagg_arena_strdup(arena, environ[i]);
+		if (!list[kept++])
+			return NULL;
+	}
+	return list;
+}
+
+int exec_take_living(const struct task *task, bool *ret_found, struct disagg_err *err)
+{
+	struct block block;
+	const char **own;
+	int rc = 0;
+
+	*ret_found = find_block(task, task->arena, &block);
+	if (!*ret_found)
+		return 0;
+	own = own_entries(task->arena);
+	if (!own)
+		return disagg_err_nomem(err);
+	clearenv();
+	for (size_t at = 0; rc == 0 && at < block.len; at += strlen(block.bytes + at) + 1) {
+		if (!is_own(block.bytes + at))
+			rc = set_entry(block.bytes + at, task->arena);
+	}
+	for (; rc == 0 && *own; own++)
+		rc = set_entry(*own, task->arena);
+	return rc ? disagg_err_sys(err, "cannot set the worker's variables") : 0;
+}
