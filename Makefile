@@ -193,7 +193,7 @@ install: all
 	$(say_plugin)
 
 job_script := $(wildcard scripts/disagg-job.sh)
-completed  := disagg disagg-plan
+completed  := disagg disagg-plan disagg-shell
 
 # an edited line is kept beside, under a name that Slurm does not read
 uninstall:

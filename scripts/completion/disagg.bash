@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Completion for disagg and disagg-plan; for bash-completion's folder
+# Completion for disagg, disagg-plan and disagg-shell; for bash-completion's folder
 # (/usr/share/bash-completion/completions) or to be sourced.
 
 # Options are read from --help, so that there is no second list of them.
@@ -57,6 +57,28 @@ _disagg_plan() {
 	esac
 }
 
+# "decode:0" and so on, of a run as its state.json has it
+_disagg_workers() { # JOBID|RUN_DIR
+	disagg-status --format=json "$1" 2>/dev/null | tr ',{' '\n' |
+		sed -n 's/^ *"name": *"\(.*\)_\([0-9]*\)".*/\1:\2/p'
+}
+
+# Behind a ':' readline completes what follows as a word of its own.
+_disagg_shell() { # FIRST: which word names the job
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} workers
+
+	[ "$word" = : ] && before=: word=
+	if [ "${word:0:1}" = - ]; then
+		_disagg_reply "$(_disagg_options disagg-shell)" "$word"
+	elif [ "$COMP_CWORD" -eq "$1" ]; then
+		_disagg_reply "$(squeue --me --noheader --states=running --format=%A 2>/dev/null)" "$word"
+	elif [ "$COMP_CWORD" -le $(($1 + 3)) ]; then
+		workers=$(_disagg_workers "${COMP_WORDS[$1]}")
+		[ "$before" = : ] && workers=$(sed -n "s/^${COMP_WORDS[$1 + 1]}://p" <<<"$workers")
+		_disagg_reply "$workers" "$word"
+	fi
+}
+
 _disagg_disagg() {
 	local word=${COMP_WORDS[COMP_CWORD]}
 
@@ -64,8 +86,15 @@ _disagg_disagg() {
 		_disagg_reply "help $(disagg help 2>/dev/null | sed -n 's/^  \([a-z]*\)$/\1/p')" "$word"
 	elif [ "${COMP_WORDS[1]}" = plan ]; then
 		_disagg_plan
+	elif [ "${COMP_WORDS[1]}" = shell ]; then
+		_disagg_shell 2
 	fi
 }
 
+_disagg_shell_alone() {
+	_disagg_shell 1
+}
+
 complete -o nospace -F _disagg_plan disagg-plan
+complete -F _disagg_shell_alone disagg-shell
 complete -F _disagg_disagg disagg
