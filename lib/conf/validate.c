@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/conf/directive.h"
+#include "lib/conf/mounts.h"
 #include "lib/base/envlist.h"
 #include <ctype.h>
 #include <string.h>
@@ -404,6 +405,11 @@ static void rule_directives(struct disagg_import *import)
 		disagg_directive_check(&import->job->directive[i], import->found);
 }
 
+static void rule_mounts(struct disagg_import *import)
+{
+	disagg_mounts_check(import->job, import->found);
+}
+
 static void rule_log_dir(struct disagg_import *import)
 {
 	const char *dir = import->job->log_dir;
@@ -454,6 +460,7 @@ int disagg_job_validate(struct disagg_import *import)
 		rule_parallelism,
 		rule_router,
 		rule_directives,
+		rule_mounts,
 		rule_log_dir,
 	};
 
