@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/exec.h"
 #include "lib/base/num.h"
+#include "lib/host/container.h"
 #include "lib/host/node.h"
 #include "lib/host/proc.h"
 #include "lib/host/rundir.h"
@@ -106,14 +107,32 @@ int exec_find_task(struct task *task, struct disagg_err *err)
 	return task->worker ? find_process(task, err) : 0;
 }
 
+/* Whether disagg-run waits for this further node, too: the container's name may be
+ * another step's, which can start when it is made everywhere. */
+static bool is_first_in_shared(const struct task *task)
+{
+	const struct disagg_plan *plan = task->in.plan;
+	const struct disagg_role *role = disagg_job_role(task->in.job, plan->role[task->role].name);
+	uint32_t before = 0;
+
+	if (!role || !disagg_container_name(task->arena, &role->container, &role->srun_options))
+		return false;
+	for (uint32_t i = task->worker->first_process; i < task->process; i++)
+		before += plan->process[i].tasks;
+	return task->rank == before;
+}
+
 /* Says that the step runs, and where: disagg-run waits for it. */
 static int put_mark(struct task *task, struct disagg_err *err)
 {
 	const char *interface = task->in.job->network_interface;
 	char host[256] = "";
 	struct disagg_rundir_mark mark = {host, NULL};
+	const char *name = disagg_rundir_mark_of(task->arena, task->name, task->rank);
 
-	if (task->rank > 0)
+	if (!name)
+		return disagg_err_nomem(err);
+	if (task->rank > 0 && !is_first_in_shared(task))
 		return 0;
 	gethostname(host, sizeof(host) - 1);
 	mark.ip = interface ? disagg_inside_interface(task->arena, interface)
@@ -122,7 +141,7 @@ static int put_mark(struct task *task, struct disagg_err *err)
 		mark.ip = "";
 	if (disagg_rundir_make(task->arena, task->in.run_dir, err))
 		return -1;
-	return disagg_rundir_mark_put(task->arena, task->in.run_dir, task->name, &mark, err);
+	return disagg_rundir_mark_put(task->arena, task->in.run_dir, name, &mark, err);
 }
 
 int exec_build(struct task *task, struct disagg_err *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/run.h"
+#include "lib/host/container.h"
 #include "lib/host/rundir.h"
 #include <poll.h>
 #include <string.h>
@@ -10,43 +11,6 @@
 #define LAST_LINES 10
 
 /* ---- one launch ---- */
-
-/* pyxis is asked for only where a role has an image: srun --help takes a while. */
-static int check_pyxis(struct run *run, struct disagg_err *err)
-{
-	if (!run->asked_pyxis && disagg_slurm_has_option(&run->arena, &run->slurm,
-					 "container-image", &run->has_pyxis, err))
-		return -1;
-	run->asked_pyxis = true;
-	if (run->has_pyxis)
-		return 0;
-	return disagg_err_set(err, DISAGG_MISSING,
-		"a container image is given, but srun has no --container-image: expected pyxis");
-}
-
-static int put_container(struct run *run, const struct unit *unit, struct disagg_step_call *call,
-	struct disagg_err *err)
-{
-	const struct disagg_container *box = unit->conf ? &unit->conf->container : NULL;
-	struct disagg_strbuf mounts;
-
-	if (!box || !box->image || run->in.plan->rehearse)
-		return 0;
-	if (check_pyxis(run, err))
-		return -1;
-	disagg_strbuf_init(&mounts, 0);
-	disagg_strbuf_printf(&mounts, "%s:%s", run->in.run_dir, run->in.run_dir);
-	disagg_strbuf_printf(&mounts, ",%.*s:%.*s", (int)(strrchr(run->exec, '/') - run->exec),
-		run->exec, (int)(strrchr(run->exec, '/') - run->exec), run->exec);
-	for (unsigned i = 0; i < box->mounts.count; i++)
-		disagg_strbuf_printf(
-			&mounts, ",%s:%s", box->mounts.v[i].key, box->mounts.v[i].value);
-	call->image = box->image;
-	call->workdir = box->workdir;
-	call->mounts = mounts.failed ? NULL : disagg_arena_strdup(&run->arena, mounts.text);
-	disagg_strbuf_release(&mounts);
-	return call->mounts ? 0 : disagg_err_nomem(err);
-}
 
 /* A rank of an MPI world finds the others by PMIx. */
 static const char *mpi_of(const struct run *run, const struct unit *unit)
@@ -60,13 +24,15 @@ static const char *mpi_of(const struct run *run, const struct unit *unit)
 
 static int spawn(struct run *run, struct unit *unit, int log_fd, struct disagg_err *err)
 {
-	const char *const program[] = {run->exec, NULL};
+	const char *const program[] = {
+		unit->in_container ? DISAGG_CONTAINER_BIN "/disagg-exec" : run->exec, NULL};
 	struct disagg_step_call call = {
 		.role = unit->role_text,
 		.name = unit->shown.name,
 		.log = unit->shown.log,
 		.options = unit->conf && !run->in.plan->rehearse ? &unit->conf->srun_options : NULL,
 		.mpi = mpi_of(run, unit),
+		.container = unit->container,
 		.program = program,
 	};
 	struct disagg_proc_spec spec = {.envp = run->envp,
@@ -75,12 +41,24 @@ static int spawn(struct run *run, struct unit *unit, int log_fd, struct disagg_e
 		.err_fd = log_fd,
 		.own_group = true};
 
-	if (put_container(run, unit, &call, err))
-		return -1;
 	spec.argv = disagg_step_argv(&run->arena, &run->slurm, &call);
 	if (!spec.argv)
 		return disagg_err_nomem(err);
 	return disagg_proc_spawn(&spec, &unit->proc, err);
+}
+
+static void drop_marks(struct run *run, const struct unit *unit)
+{
+	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	uint32_t count = unit->worker ? unit->worker->tasks : 1;
+
+	for (uint32_t rank = 0; rank < count; rank++) {
+		const char *name = disagg_rundir_mark_of(&scratch, unit->shown.name, rank);
+
+		if (name && (rank == 0 || unit->container_name))
+			disagg_rundir_mark_drop(&scratch, run->in.run_dir, name);
+	}
+	disagg_arena_release(&scratch);
 }
 
 static void launch(struct run *run, struct unit *unit)
@@ -91,7 +69,7 @@ static void launch(struct run *run, struct unit *unit)
 	int fd = disagg_rundir_open_log(&scratch, run->in.run_dir, log, &err);
 	int rc = -1;
 
-	disagg_rundir_mark_drop(&scratch, run->in.run_dir, unit->shown.name);
+	drop_marks(run, unit);
 	if (fd >= 0)
 		rc = spawn(run, unit, fd, &err);
 	if (fd >= 0)
@@ -135,12 +113,14 @@ static bool look_for_mark(struct run *run, struct unit *unit)
 
 static void check_launch(struct run *run, struct unit *unit)
 {
+	int limit = unit->in_container ? RUN_CONTAINER_S : RUN_LAUNCH_S;
+
 	if (look_for_mark(run, unit))
 		return;
-	if (run_ns() - unit->launched_ns > RUN_LAUNCH_S * SECOND_NS)
+	if (run_ns() - unit->launched_ns > limit * SECOND_NS)
 		run_verdict(run, DISAGG_SYSTEM, unit,
 			"the step of '%s' has not started within %d s (see '%s')", unit->shown.name,
-			RUN_LAUNCH_S, unit->shown.log);
+			limit, unit->shown.log);
 }
 
 void run_steps_advance(struct run *run)
@@ -160,6 +140,8 @@ void run_steps_advance(struct run *run)
 		if (run->ending || run->state.verdict.set)
 			return;
 		if (!unit->wanted || unit->proc.pid || unit->done || run_ns() < unit->not_before_ns)
+			continue;
+		if (run_container_waits(run, unit))
 			continue;
 		launch(run, unit);
 		launching++;

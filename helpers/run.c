@@ -207,6 +207,8 @@ static int start_wave(struct run *run, unsigned wave)
 
 static int bring_up(struct run *run)
 {
+	if (run_containers(run))
+		return -1;
 	for (unsigned wave = 1; wave <= run->waves; wave++) {
 		if (start_wave(run, wave))
 			return -1;

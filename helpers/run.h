@@ -14,7 +14,8 @@
  */
 #define RUN_MOST_LAUNCHES 16u
 #define RUN_TRIES	  3u
-#define RUN_LAUNCH_S	  300 /* until a step's task is seen */
+#define RUN_LAUNCH_S	  300  /* until a step's task is seen */
+#define RUN_CONTAINER_S	  1800 /* the same with an image to fetch and unpack */
 #define RUN_GRACE_MS	  10000
 #define RUN_KILL_MS	  5000
 #define RUN_STAGES	  4u
@@ -39,6 +40,9 @@ struct unit {
 	bool told;	/* to end */
 	bool done;	/* ended, and not to be started again */
 	bool no_target; /* nothing to ask for readiness */
+	bool in_container;
+	const char *const *container; /* options for srun */
+	const char *container_name;   /* NULL: no other step can share it */
 };
 
 /* disagg-node on every node of the plan: one step, told by its input. */
@@ -65,7 +69,7 @@ struct run {
 	struct run_nodes nodes;
 	struct unit *unit;
 	unsigned unit_count, waves;
-	bool has_pyxis, asked_pyxis;
+	bool told_of_model;
 	int signal_fd;
 	struct disagg_proc waiter; /* the child that waits for readiness */
 	int waiter_fd;
@@ -134,6 +138,14 @@ const char *run_last_words(struct run *run, const char *log);
 /* After scancel the steps and we are told at the same time: the word to us is
  * the reason, not the end of the steps. */
 bool run_told_too(const struct run *run);
+
+/* ---- run-container.c: pyxis ---- */
+
+/* What each step is told of its container, before any starts.  -1: there is a
+ * verdict. */
+int run_containers(struct run *run);
+/* Whether another step of a node is making the container that the unit shares. */
+bool run_container_waits(struct run *run, const struct unit *unit);
 
 /* ---- run-watch.c: the loop ---- */
 

@@ -73,6 +73,10 @@ void disagg_engine_ports(struct disagg_arena *arena, const struct disagg_job *jo
 const char *disagg_engine_log_name(
 	struct disagg_arena *arena, const struct disagg_plan *plan, uint32_t role, uint32_t index);
 
+/* The model as commands name it: a path of the node, or an id of a hub; NULL: none. */
+const char *disagg_engine_model(struct disagg_arena *arena, const struct disagg_job *job,
+	const struct disagg_engine_site *site);
+
 /* The model id that the frontend's /v1/models must list; NULL: any. */
 const char *disagg_engine_served_name(const struct disagg_job *job);
 

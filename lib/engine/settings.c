@@ -74,6 +74,15 @@ const char *disagg_cmd_model(struct disagg_cmd *cmd)
 	return path ? expand(cmd, path) : NULL;
 }
 
+const char *disagg_engine_model(struct disagg_arena *arena, const struct disagg_job *job,
+	const struct disagg_engine_site *site)
+{
+	struct disagg_cmd cmd = {.arena = arena, .job = job, .site = site};
+	const char *path = disagg_cmd_model(&cmd);
+
+	return path && path[0] && !disagg_text_is_placeholder(path) ? path : NULL;
+}
+
 int disagg_cmd_need_model(struct disagg_cmd *cmd)
 {
 	const char *key =

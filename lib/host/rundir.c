@@ -162,6 +162,12 @@ static const char *mark_name(struct disagg_arena *arena, const char *worker)
 	return disagg_arena_printf(arena, DISAGG_RUNDIR_UP "/%s", worker);
 }
 
+const char *disagg_rundir_mark_of(struct disagg_arena *arena, const char *worker, uint32_t rank)
+{
+	return rank ? disagg_arena_printf(arena, "%s.%u", worker, (unsigned)rank)
+		    : disagg_arena_strdup(arena, worker);
+}
+
 int disagg_rundir_mark_put(struct disagg_arena *arena, const char *dir, const char *worker,
 	const struct disagg_rundir_mark *mark, struct disagg_err *err)
 {

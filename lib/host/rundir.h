@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * The folder of one run of a job.  Files in it are written whole under another
@@ -35,6 +36,8 @@ struct disagg_rundir_mark {
 	const char *host;
 	const char *ip; /* of the host, as it sees itself; "" where unknown */
 };
+/* The mark's name: the worker's, and of a later rank that has one "decode_1.8". */
+const char *disagg_rundir_mark_of(struct disagg_arena *arena, const char *worker, uint32_t rank);
 int disagg_rundir_mark_put(struct disagg_arena *arena, const char *dir, const char *worker,
 	const struct disagg_rundir_mark *mark, struct disagg_err *err);
 bool disagg_rundir_mark_get(struct disagg_arena *arena, const char *dir, const char *worker,

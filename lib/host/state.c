@@ -102,6 +102,7 @@ static void put_unit(struct disagg_strbuf *out, const struct disagg_state_unit *
 	put_text(out, "ip", unit->ip);
 	put_text(out, "url", unit->url);
 	put_text(out, "step", unit->step);
+	put_text(out, "container", unit->container);
 	put_text(out, "log", unit->log);
 	put_time(out, "started", unit->started);
 	put_time(out, "up", unit->up);

@@ -40,6 +40,7 @@ extern const char *const disagg_unit_state_names[DISAGG_UNIT_STATE_COUNT + 1];
 struct disagg_state_unit {
 	const char *name, *role, *engine, *host, *ip, *log; /* ip may be NULL */
 	const char *step, *url, *how; /* how: "exit status 1"; NULL each where unknown */
+	const char *container;	      /* image or name; NULL: on the node itself */
 	uint32_t index, node;
 	enum disagg_unit_state state;
 	double started, up, ready, ended;

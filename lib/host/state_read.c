@@ -87,6 +87,7 @@ static int read_unit(
 		.step = text_of(map, "step"),
 		.url = text_of(map, "url"),
 		.how = text_of(map, "how"),
+		.container = text_of(map, "container"),
 		.index = (uint32_t)number_of(map, "index"),
 		.node = (uint32_t)number_of(map, "node"),
 		.state = (enum disagg_unit_state)state,

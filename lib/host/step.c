@@ -2,6 +2,7 @@
 #include "lib/host/step.h"
 #include "lib/base/num.h"
 #include "lib/base/strbuf.h"
+#include "lib/host/container.h"
 #include "lib/host/proc.h"
 #include <stdio.h>
 #include <string.h>
@@ -76,27 +77,21 @@ static const char *log_pattern(struct disagg_arena *arena, const char *path)
 	return text;
 }
 
-static void add_role_options(struct words *words, const struct disagg_map *options)
+/* Those of a container are in call->container, where the step is to be in one. */
+static void add_role_options(struct words *words, const struct disagg_step_call *call)
 {
+	const struct disagg_map *options = call->options;
+
 	for (unsigned i = 0; options && i < options->count; i++) {
 		const char *value = options->v[i].value;
 
+		if (disagg_container_option(options->v[i].key))
+			continue;
 		add(words, value && value[0]
 				   ? disagg_arena_printf(
 					     words->arena, "--%s=%s", options->v[i].key, value)
 				   : disagg_arena_printf(words->arena, "--%s", options->v[i].key));
 	}
-}
-
-static void add_container(struct words *words, const struct disagg_step_call *call)
-{
-	if (!call->image)
-		return;
-	add_value(words, "container-image", call->image);
-	add_value(words, "container-mounts", call->mounts);
-	add_value(words, "container-workdir", call->workdir);
-	add(words, "--no-container-entrypoint");
-	add(words, "--no-container-mount-home");
 }
 
 static void add_role(struct words *words, const struct disagg_step_call *call)
@@ -126,6 +121,8 @@ const char *const *disagg_step_argv(struct disagg_arena *arena, const struct dis
 
 	for (const char *const *p = call->program; *p; p++)
 		room++;
+	for (const char *const *p = call->container; p && *p; p++)
+		room++;
 	words.v = disagg_arena_array(arena, room, sizeof(*words.v));
 	if (!words.v)
 		return NULL;
@@ -139,8 +136,9 @@ const char *const *disagg_step_argv(struct disagg_arena *arena, const struct dis
 	else
 		add_nodes(&words, call);
 	add_value(&words, "mpi", call->mpi);
-	add_container(&words, call);
-	add_role_options(&words, call->options);
+	for (const char *const *p = call->container; p && *p; p++)
+		add(&words, *p);
+	add_role_options(&words, call);
 	for (const char *const *p = call->program; *p; p++)
 		add(&words, *p);
 	return words.failed ? NULL : words.v;

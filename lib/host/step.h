@@ -26,15 +26,15 @@ int disagg_slurm_find(struct disagg_arena *arena, const char *path, struct disag
 
 /* What one step is started with. */
 struct disagg_step_call {
-	const char *role;		      /* "decode:1"; NULL: one task on each of the */
-	unsigned nodes;			      /* first so many nodes of the job, */
-	const char *nodelist;		      /* or these; our input and output are the step's */
-	const char *name;		      /* of the step: "decode_1" */
-	const char *log;		      /* path; with a role */
-	const struct disagg_map *options;     /* of the role, for srun; may be NULL */
-	const char *mpi;		      /* "pmix"; NULL: Slurm's default */
-	const char *image, *mounts, *workdir; /* pyxis; NULL: no container */
-	const char *const *program;	      /* argv, ends with NULL */
+	const char *role;		  /* "decode:1"; NULL: one task on each of the */
+	unsigned nodes;			  /* first so many nodes of the job, */
+	const char *nodelist;		  /* or these; our input and output are the step's */
+	const char *name;		  /* of the step: "decode_1" */
+	const char *log;		  /* path; with a role */
+	const struct disagg_map *options; /* of the role, for srun; may be NULL */
+	const char *mpi;		  /* "pmix"; NULL: Slurm's default */
+	const char *const *container;	  /* disagg_container_options; NULL: none */
+	const char *const *program;	  /* argv, ends with NULL */
 };
 
 /* argv of srun; NULL: no memory. */

@@ -16,6 +16,7 @@ static const struct disagg_state_unit decode = {
 	.step = "12.3",
 	.url = "http://n2:6100",
 	.how = "signal 9 (Killed)",
+	.container = "img#x:1",
 	.index = 1,
 	.node = 2,
 	.state = DISAGG_UNIT_FAILED,
@@ -72,6 +73,7 @@ static void same_unit(const struct disagg_state_unit *got, const struct disagg_s
 	is_str(got->step, want->step, "  step");
 	is_str(got->url, want->url, "  URL");
 	is_str(got->how, want->how, "  how it ended");
+	is_str(got->container, want->container, "  container");
 	is_int(got->index, want->index, "  index");
 	is_int(got->node, want->node, "  node");
 	is_int(got->state, want->state, "  state");
