@@ -64,12 +64,11 @@ static bool read_block(struct disagg_arena *arena, const char *pid, struct block
 	return true;
 }
 
-static bool find_block(const struct task *task, struct disagg_arena *arena, struct block *ret)
+static int64_t find_block(const struct task *task, struct disagg_arena *arena, struct block *ret)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
-	bool found = false;
-	int64_t pid;
+	int64_t pid, found = 0;
 
 	while (proc && !found && (entry = readdir(proc))) {
 		struct disagg_arena scratch = DISAGG_ARENA_INIT;
@@ -78,8 +77,9 @@ static bool find_block(const struct task *task, struct disagg_arena *arena, stru
 		if (disagg_num_int(entry->d_name, 1, INT32_MAX, &pid))
 			continue;
 		if (read_block(&scratch, entry->d_name, &block) &&
-			is_task(task, &block, entry->d_name))
-			found = read_block(arena, entry->d_name, ret);
+			is_task(task, &block, entry->d_name) &&
+			read_block(arena, entry->d_name, ret))
+			found = pid;
 		disagg_arena_release(&scratch);
 	}
 	if (proc)
@@ -135,14 +135,14 @@ static const char **own_entries(struct disagg_arena *arena)
 	return list;
 }
 
-int exec_take_living(const struct task *task, bool *ret_found, struct disagg_err *err)
+int exec_take_living(struct task *task, struct disagg_err *err)
 {
 	struct block block;
 	const char **own;
 	int rc = 0;
 
-	*ret_found = find_block(task, task->arena, &block);
-	if (!*ret_found)
+	task->living = (long)find_block(task, task->arena, &block);
+	if (!task->living)
 		return 0;
 	own = own_entries(task->arena);
 	if (!own)

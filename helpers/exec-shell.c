@@ -114,16 +114,15 @@ static int make_environment(
 	/* as Slurm set it, before the worker's share is laid over it */
 	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
 	struct disagg_task facts = {0};
-	bool found;
 
 	if (visible)
 		facts.visible_devices = disagg_arena_strdup(task->arena, visible);
 	if (visible && !facts.visible_devices)
 		return disagg_err_nomem(err);
 	if (take_job(task, call, err) || load(task, err) || name_task(task, call, &facts, err) ||
-		exec_take_living(task, &found, err))
+		exec_take_living(task, err))
 		return -1;
-	if (!found)
+	if (!task->living)
 		fprintf(stderr,
 			"disagg-exec: '%s' does not run: its environment is made from the plan, "
 			"with your own variables\n",
@@ -139,26 +138,25 @@ static int make_environment(
 
 /* ---- the program ---- */
 
-static const char *find_shell(struct disagg_arena *arena)
+/* A container need not have the user's. */
+static const char *find_shell(const char *own)
 {
-	const char *own = getenv("SHELL");
-
-	if (own && own[0] == '/' && access(own, X_OK) == 0)
-		return disagg_arena_strdup(arena, own);
+	if (own[0] == '/' && access(own, X_OK) == 0)
+		return own;
 	return access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
 }
 
 int exec_shell(struct task *task, const struct exec_shell *call, struct disagg_err *err)
 {
 	const char **shell = disagg_arena_array(task->arena, 2, sizeof(*shell));
+	const char *said = getenv("SHELL");
+	const char *own = disagg_arena_strdup(task->arena, said ? said : "");
 
-	if (!shell)
+	if (!shell || !own)
 		return disagg_err_nomem(err);
-	shell[0] = find_shell(task->arena);
-	if (!shell[0])
-		return disagg_err_nomem(err);
-	if (make_environment(task, call, err))
+	if (make_environment(task, call, err) || (!call->no_container && exec_enter(task, err)))
 		return -1;
+	shell[0] = find_shell(own);
 	task->command.argv = call->argc ? call->argv : shell;
 	task->command.argc = call->argc ? call->argc : 1;
 	return exec_become(task, err);

@@ -14,7 +14,7 @@
 /* a server takes a file a request; more than this slows programs that close all */
 #define MOST_FILES 1048576ul
 
-enum { O_SHOW = 256, O_SHELL, O_ROLE, O_RANK, O_RUN_DIR };
+enum { O_SHOW = 256, O_SHELL, O_ROLE, O_RANK, O_RUN_DIR, O_NO_CONTAINER };
 
 static const struct helper_option options[] = {
 	{"show", O_SHOW, HELPER_FLAG, NULL, "print the command as JSON, run nothing"},
@@ -23,6 +23,8 @@ static const struct helper_option options[] = {
 	{"role", O_ROLE, HELPER_VALUE, "ROLE:INDEX", "with --shell: whose environment"},
 	{"rank", O_RANK, HELPER_VALUE, "N", "with --shell: of which rank (0)"},
 	{"run-dir", O_RUN_DIR, HELPER_VALUE, "DIR", "with --shell: the run directory of the job"},
+	{"no-container", O_NO_CONTAINER, HELPER_FLAG, NULL,
+		"with --shell: on the node, whatever the task is in"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -252,6 +254,9 @@ static int take(void *context, int id, const char *value)
 	case O_RUN_DIR:
 		call->of.run_dir = value;
 		break;
+	case O_NO_CONTAINER:
+		call->of.no_container = true;
+		break;
 	default:
 		if (disagg_num_int(value, 0, INT32_MAX, &rank))
 			return helper_usage(&helper, "--rank: '%s' is no number from 0", value);
@@ -266,8 +271,10 @@ static int check_call(const struct call *call, const char *operand)
 		return helper_usage(&helper, "--shell needs --role and --run-dir");
 	if (call->shell && call->show)
 		return helper_usage(&helper, "--shell and --show exclude each other");
-	if (!call->shell && (call->of.role || call->of.run_dir || call->of.rank))
-		return helper_usage(&helper, "--role, --rank and --run-dir go with --shell");
+	if (!call->shell &&
+		(call->of.role || call->of.run_dir || call->of.rank || call->of.no_container))
+		return helper_usage(
+			&helper, "--role, --rank, --run-dir and --no-container go with --shell");
 	if (!call->shell && operand)
 		return helper_usage(&helper, "unexpected argument '%s'", operand);
 	return 0;

@@ -33,6 +33,7 @@ struct task {
 	const char *path;		      /* $PATH */
 	struct disagg_command command;
 	struct binding binding;
+	long living; /* --shell: process of the task that runs already; 0: none */
 };
 
 /* Words of an argv that grows in the arena; a failed one says so at its end. */
@@ -89,13 +90,18 @@ struct exec_shell {
 	const char *run_dir;
 	const char *role; /* "decode:1" */
 	uint32_t rank;
+	bool no_container;
 	const char **argv; /* ends with NULL */
 	unsigned argc;	   /* 0: a shell */
 };
 int exec_shell(struct task *task, const struct exec_shell *call, struct disagg_err *err);
 
 /* Lays the environment of the task's own process on this node over ours, but for
- * what is about a step (exec-living.c).  That there is none is no error. */
-int exec_take_living(const struct task *task, bool *ret_found, struct disagg_err *err);
+ * what is about a step (exec-living.c).  That there is none is no error;
+ * task->living is 0 then. */
+int exec_take_living(struct task *task, struct disagg_err *err);
+
+/* Into that process's container and folder, where it is in one (exec-enter.c). */
+int exec_enter(const struct task *task, struct disagg_err *err);
 
 #endif

@@ -57,6 +57,8 @@ const char *const *shell_argv(struct shell *shell, const char *srun, bool termin
 		add(&words, "--pty");
 	add(&words, shell->env.exec);
 	add(&words, "--shell");
+	if (shell->no_container)
+		add(&words, "--no-container");
 	add_value(&words, "role", role_text(shell));
 	add(&words, disagg_arena_printf(&shell->arena, "--rank=%u", (unsigned)shell->rank));
 	add_value(&words, "run-dir", run_dir ? run_dir : shell->run_dir);

@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { O_RANK = 256 };
+enum { O_RANK = 256, O_NO_CONTAINER };
 
 static const struct helper_option options[] = {
 	{"rank", O_RANK, HELPER_VALUE, "N", "of a worker of several tasks: that one (0)"},
 	{"tty", 't', HELPER_FLAG, NULL, "a terminal for COMMAND too"},
+	{"no-container", O_NO_CONTAINER, HELPER_FLAG, NULL,
+		"on the node, also where the worker is in a container"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -47,6 +49,8 @@ static int take(void *context, int id, const char *value)
 
 	if (id == 't') {
 		shell->tty = true;
+	} else if (id == O_NO_CONTAINER) {
+		shell->no_container = true;
 	} else {
 		if (disagg_num_int(value, 0, INT32_MAX, &rank))
 			return helper_usage(&helper, "--rank: '%s' is no number from 0", value);

@@ -16,7 +16,7 @@ struct shell {
 
 	const char *job, *run_dir, *role_text; /* NULL: not said, or not known yet */
 	uint32_t rank;
-	bool tty;
+	bool tty, no_container;
 	char **command; /* ends with NULL; empty: a shell */
 
 	struct disagg_job_facts facts;

@@ -159,7 +159,7 @@ has " $(complete disagg-shell '') " " $job " "completion: a job that runs"
 is "$(complete disagg-shell "$job" dec)" "decode:0 decode:1" "completion: a worker"
 is "$(complete disagg shell "$job" decode :)" "0 1" "completion: an index"
 is "$(complete disagg shell "$job" decode : 1)" 1 "completion: an index that is begun"
-has "$(complete disagg-shell --t)" "--tty" "completion: an option"
+has "$(complete disagg-shell --no)" "--no-container" "completion: an option"
 
 # ---- a terminal ----
 terminal() { # ARGUMENT...
