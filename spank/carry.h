@@ -9,6 +9,9 @@
 #define DISAGG_ENV_CONFIG    "SLURM_DISAGG_CONFIG"
 #define DISAGG_ENV_OFFSET    "SLURM_DISAGG_PORT_OFFSET"
 #define DISAGG_ENV_ADDRESSES "SLURM_DISAGG_ADDRESSES"
+/* "none": tasks of a step that names no role have none, though the step has the
+ * plan's shape */
+#define DISAGG_ENV_ROLES "SLURM_DISAGG_ROLES"
 
 /* Plan and configuration into the environment of the job that is submitted,
  * and what its epilog needs. */

@@ -95,7 +95,7 @@ static bool is_concerned(
 static int prepare(
 	struct disagg_node_view *view, const struct disagg_said *said, struct spank_handle *sp)
 {
-	const char *wire;
+	const char *wire, *roles;
 
 	if (!is_concerned(view, said, sp))
 		return view->err.code ? -1 : 0;
@@ -114,6 +114,8 @@ static int prepare(
 	if (disagg_wire_decode(&view->arena, wire, &view->plan, &view->err) ||
 		read_hosts(view, sp) || read_offset(view, sp))
 		return -1;
+	roles = read_env(view, sp, DISAGG_ENV_ROLES);
+	view->by_role = roles && strcmp(roles, "none") == 0;
 	view->submit_dir = read_env(view, sp, "SLURM_SUBMIT_DIR");
 	return view->err.code ? -1 : check_fit(view, sp);
 }
@@ -150,7 +152,8 @@ static const char *task_variable(void *context, const char *name)
 	return disagg_adapter_getenv(reader->sp, reader->arena, name, NULL);
 }
 
-/* The batch script is no worker: step_nodes 0 gives it the job's variables. */
+/* The batch script is no worker, nor is a step that says so: step_nodes 0 gives
+ * it the job's variables. */
 static int describe(struct disagg_node_view *view, struct reader *reader,
 	const struct disagg_task_facts *facts, struct disagg_task *ret, struct disagg_err *err)
 {
@@ -170,7 +173,7 @@ static int describe(struct disagg_node_view *view, struct reader *reader,
 
 	if (disagg_adapter_job(reader->sp, &job, err))
 		return -1;
-	task.step_nodes = job.step_id < LAST_STEP_ID ? job.nodes : 0;
+	task.step_nodes = job.step_id < LAST_STEP_ID && !view->by_role ? job.nodes : 0;
 	task.local_tasks = job.local_tasks;
 	name = disagg_adapter_getenv(reader->sp, reader->arena, "SLURMD_NODENAME", err);
 	if (node_position(view, name, &task.node, err))

@@ -21,7 +21,8 @@ struct disagg_node_view {
 	struct disagg_hostlist hosts;
 	char role[128];
 	bool has_role;
-	int index; /* -1: not given */
+	int index;    /* -1: not given */
+	bool by_role; /* tasks have a role only by --disagg-role */
 	const char *submit_dir;
 	int port_offset;
 	struct disagg_err err; /* kept */

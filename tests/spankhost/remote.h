@@ -186,6 +186,8 @@ static const struct node_case node_cases[] = {
 	{"a service", "router", "n0", 0, 1, 0, 3, NULL, NULL, NULL, NULL, "router_0", "0,1,2,3"},
 	{"the whole job as one step", NULL, "n0", 1, 4, 1, 4, NULL, NULL, NULL, NULL, "prefill_1",
 		"2,3"},
+	{"a step of that shape that says it has no roles", NULL, "n0", 1, 4, 1, 4, NULL,
+		"SLURM_DISAGG_ROLES", "none", NULL, NULL, "0,1,2,3"},
 	{"a task to spare", NULL, "n0", 3, 4, 3, 4, NULL, NULL, NULL, NULL, NULL, "0,1,2,3"},
 	{"the batch script", NULL, "n0", 0, 1, 0, BATCH, NULL, NULL, NULL, NULL, NULL, "0,1,2,3"},
 	{"a job that was requeued", "decode:1", "n2", 0, 1, 0, 1, NULL, "SLURM_RESTART_COUNT", "2",
