@@ -186,9 +186,12 @@ static int write_plan(struct run *run, const char *tag, struct disagg_err *err)
 	return rc;
 }
 
-/* For disagg-shell: it starts a step of its own later. */
-static int write_environment(struct run *run, const char *tag, struct disagg_err *err)
+int run_dir_environment(struct run *run, struct disagg_err *err)
 {
+	const char *tag = disagg_arena_printf(&run->arena, "%d", (int)getpid());
+
+	if (!tag)
+		return disagg_err_nomem(err);
 	return disagg_stepenv_write(&run->arena, run->in.run_dir, tag, run->envp, run->exec, err);
 }
 
@@ -207,7 +210,7 @@ int run_dir_make(struct run *run, struct disagg_err *err)
 	state->pid = (int)getpid();
 	state->rehearse = run->in.plan->rehearse;
 	if (disagg_rundir_make(&run->arena, run->in.run_dir, err) || write_config(run, tag, err) ||
-		write_plan(run, tag, err) || write_environment(run, tag, err))
+		write_plan(run, tag, err))
 		return -1;
 	state->updated = state->phase_at[DISAGG_PHASE_STARTING] = run_now();
 	return disagg_state_write(state, err);

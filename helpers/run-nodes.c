@@ -83,6 +83,8 @@ static int spawn(struct run *run, const struct disagg_proc_spec *streams, struct
 {
 	const char *node = disagg_proc_tool(&run->arena, STEP_NAME, run->path);
 	const char *const program[] = {node, NULL};
+	/* a task a node is the shape of some plans */
+	static const char *const change[] = {"SLURM_DISAGG_ROLES=none", NULL};
 	const struct disagg_step_call call = {.nodes = run->in.plan->nodes,
 		.nodelist = node_names(run),
 		.name = STEP_NAME,
@@ -93,7 +95,8 @@ static int spawn(struct run *run, const struct disagg_proc_spec *streams, struct
 		return disagg_err_set(err, DISAGG_MISSING,
 			"'" STEP_NAME "' is neither beside disagg-run nor in PATH");
 	spec.argv = disagg_step_argv(&run->arena, &run->slurm, &call);
-	if (!spec.argv)
+	spec.envp = disagg_proc_env(&run->arena, run->envp, change);
+	if (!spec.argv || !spec.envp)
 		return disagg_err_nomem(err);
 	return disagg_proc_spawn(&spec, &run->nodes.proc, err);
 }
@@ -117,11 +120,8 @@ static int start(struct run *run, struct disagg_err *err)
 		disagg_err_sys(err, "cannot start '" STEP_NAME "': no pipe");
 	else if (log >= 0)
 		rc = spawn(run,
-			&(struct disagg_proc_spec){.envp = run->envp,
-				.in_fd = in[0],
-				.out_fd = out[1],
-				.err_fd = log,
-				.own_group = true},
+			&(struct disagg_proc_spec){
+				.in_fd = in[0], .out_fd = out[1], .err_fd = log, .own_group = true},
 			err);
 	close_end(&log);
 	close_end(&in[0]);
@@ -404,7 +404,7 @@ static int tell_steps(struct run *run, struct disagg_err *err)
 	if (disagg_inside_set_addresses(&run->in, addresses, err))
 		return -1;
 	run->state.port_offset = run->nodes.offset;
-	return run_order_health(run, err);
+	return run_order_health(run, err) || run_dir_environment(run, err) ? -1 : 0;
 }
 
 int run_nodes_hold(struct run *run)

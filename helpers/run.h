@@ -98,6 +98,9 @@ bool run_is_benchmark(const struct unit *unit);
 /* ---- run-dir.c: the run directory, state.json, words for people ---- */
 
 int run_dir_make(struct run *run, struct disagg_err *err);
+/* For disagg-shell, when the steps' environment is complete: it starts a step of
+ * its own later. */
+int run_dir_environment(struct run *run, struct disagg_err *err);
 /* Marks state.json as old; run_state_flush writes it now. */
 void run_state_touch(struct run *run);
 void run_state_flush(struct run *run);

@@ -8,7 +8,7 @@
  * What a node must have before workers start on it, and what is better to have.
  * Each thing that is wrong is told once, with the node's name and the fix.
  */
-#define DISAGG_NODE_FILES      65536ul /* open files below which there is a warning */
+#define DISAGG_NODE_FILES      8192ul /* open files below which there is a warning */
 #define DISAGG_NODE_NAMES_MOST 64u     /* host names that one node looks up */
 
 struct disagg_node_facts {
