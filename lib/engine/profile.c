@@ -52,17 +52,20 @@ static void step_env(struct disagg_cmd *cmd, const char *suffix, int64_t value)
 	disagg_cmd_envf(cmd, name, "%lld", (long long)value);
 }
 
+/* Without a range nothing would be recorded: the harness's own is taken. */
 static void trtllm_env(struct disagg_cmd *cmd)
 {
-	const char *range = disagg_cmd_setting(cmd, cmd->role->kind == DISAGG_PREFILL
-							    ? "profiling.ctx_profile_range"
-							    : "profiling.gen_profile_range");
+	bool context = cmd->role->kind == DISAGG_PREFILL;
+	const char *range = disagg_cmd_setting(
+		cmd, context ? "profiling.ctx_profile_range" : "profiling.gen_profile_range");
 
 	disagg_cmd_env(cmd, "TLLM_PROFILE_RECORD_GC", "1");
 	disagg_cmd_env(cmd, "TLLM_NVTX_DEBUG", "1");
 	disagg_cmd_env(cmd, "NSYS_MPI_STORE_TEAMS_PER_RANK", "1");
-	if (range)
-		disagg_cmd_env(cmd, "TLLM_PROFILE_START_STOP", range);
+	disagg_cmd_env(cmd, "TLLM_PROFILE_START_STOP",
+		range	  ? range
+		: context ? "10-30"
+			  : "200-250");
 }
 
 static void torch_env(struct disagg_cmd *cmd)

@@ -121,14 +121,15 @@ static void harness_env(struct disagg_cmd *cmd)
 
 /* ---- three ways to start it ---- */
 
-/* TensorRT-LLM's own harness: one MPI world a server. */
+/* TensorRT-LLM's own harness: one MPI world a server.  The profiler goes around
+ * the launcher: in all ranks but one that is what works on the GPUs. */
 static void put_harness(struct disagg_cmd *cmd)
 {
 	const char *config = disagg_cmd_trtllm_config(cmd);
 
+	disagg_cmd_profile_prefix(cmd);
 	disagg_cmd_put(cmd, "trtllm-llmapi-launch");
 	put_numactl(cmd);
-	disagg_cmd_profile_prefix(cmd);
 	disagg_cmd_put(cmd, "trtllm-serve");
 	disagg_cmd_put(cmd, disagg_cmd_model(cmd));
 	disagg_cmd_flag(cmd, "--host", "%s", disagg_cmd_host(cmd, cmd->leader->node));
