@@ -168,7 +168,8 @@ static int add_frontends(struct disagg_import *import, const struct disagg_srt *
 	role->port = PORT_PUBLIC;
 	role->ready = import->job->health;
 	role->container.image = image(import, srt->frontend.nginx_container, role->container.image);
-	return disagg_srt_env(import, srt, NULL, &role->env);
+	/* nothing of the file's environment is for a proxy */
+	return 0;
 }
 
 /* ---- benchmark ---- */

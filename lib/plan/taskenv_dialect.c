@@ -7,7 +7,7 @@
 
 /* ---- the role's own variables ---- */
 
-/* srtctl puts the node's name and its number among the worker nodes in. */
+/* srtctl puts the node's name and its number among the worker nodes in, for workers. */
 static int put_templated(struct disagg_build *build, const char *name, const char *value)
 {
 	const struct disagg_plan *plan = build->plan;
@@ -46,8 +46,8 @@ static int put_referenced(struct disagg_build *build, const char *name, const ch
 
 static int put_role_env(struct disagg_build *build)
 {
-	bool templated =
-		build->plan->dialect == DISAGG_SRTCTL && build->role->engine != DISAGG_E_TRTLLM;
+	bool templated = build->worker && build->plan->dialect == DISAGG_SRTCTL &&
+			 build->role->engine != DISAGG_E_TRTLLM;
 
 	for (unsigned i = 0; i < build->role->env.count; i++) {
 		const struct disagg_kv *kv = &build->role->env.v[i];

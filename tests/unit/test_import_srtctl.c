@@ -146,6 +146,17 @@ static void test_plain(void)
 	disagg_arena_release(&l.arena);
 }
 
+static void test_nginx_environment(void)
+{
+	struct loaded l;
+
+	ok(load(&l, "  environment: {WHAT: '1'}\n"), "an environment for all");
+	is_str(env_of(&l, "prefill", "WHAT"), "1", "a worker has it");
+	is_str(env_of(&l, "frontend", "WHAT"), "1", "a frontend has it");
+	is_str(env_of(&l, "nginx", "WHAT"), NULL, "nginx has no use for it");
+	disagg_arena_release(&l.arena);
+}
+
 static void test_sizes(void)
 {
 	static const struct {
@@ -686,6 +697,7 @@ static void test_no_memory(void)
 int main(void)
 {
 	test_plain();
+	test_nginx_environment();
 	test_sizes();
 	test_env();
 	test_vllm();

@@ -336,6 +336,10 @@ static void test_srt(struct disagg_arena *arena)
 	env = env_of(plan, &task, NULL);
 	has_env(&env, "WHERE", "{node}/{node_id}/{other}");
 	has_env(&env, "SRT_FRONTEND_HOST", NULL);
+	plan->role[3].env = (struct disagg_map){plan->role[1].env.v + 1, 1};
+	task = task_of("frontend", 0, 1, 0);
+	env = env_of(plan, &task, NULL);
+	has_env(&env, "WHERE", "{node}/{node_id}/{other}");
 	plan->dialect = DISAGG_NATIVE;
 	task = task_of("benchmark", -1, 2, 0);
 	env = env_of(plan, &task, NULL);
