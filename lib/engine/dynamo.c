@@ -151,24 +151,36 @@ static bool is_off(const struct disagg_node *node)
 	return scalar.type != DISAGG_T_BOOL || !scalar.boolean;
 }
 
-static bool kv_sets(const struct disagg_node *section, const char *key)
+static void put_key(struct disagg_strbuf *json, const char *key)
 {
-	return disagg_node_get(section, key) != NULL;
+	disagg_strbuf_puts(json, json->len > 1 ? ", " : "");
+	disagg_strbuf_json(json, key);
+	disagg_strbuf_puts(json, ": ");
 }
 
-static void put_pair(struct disagg_strbuf *json, const char *key, const char *value)
+/* The file's value of a key, else ours. */
+static void put_known(struct disagg_strbuf *json, const struct disagg_node *section,
+	const char *key, const char *otherwise)
 {
-	disagg_strbuf_printf(json, "%s\"%s\": %s", json->len > 1 ? ", " : "", key, value);
+	const struct disagg_node *given = disagg_node_get(section, key);
+
+	put_key(json, key);
+	if (given)
+		disagg_node_json(given, json);
+	else
+		disagg_strbuf_puts(json, otherwise);
 }
 
-static void put_section(struct disagg_strbuf *json, const struct disagg_node *section)
+static void put_others(
+	struct disagg_strbuf *json, const struct disagg_node *section, const char *more)
 {
 	for (uint32_t i = 0; section->kind == DISAGG_MAP && i < section->count; i++) {
-		if (strcmp(section->pair[i].key, "endpoint") == 0)
+		const char *key = section->pair[i].key;
+
+		if (strcmp(key, "publisher") == 0 || strcmp(key, "topic") == 0 ||
+			strcmp(key, "endpoint") == 0 || (more && strcmp(key, more) == 0))
 			continue;
-		disagg_strbuf_puts(json, json->len > 1 ? ", " : "");
-		disagg_strbuf_json(json, section->pair[i].key);
-		disagg_strbuf_puts(json, ": ");
+		put_key(json, key);
 		disagg_node_json(section->pair[i].value, json);
 	}
 }
@@ -183,13 +195,11 @@ void disagg_cmd_kv_events(struct disagg_cmd *cmd, const char *more)
 		return;
 	disagg_strbuf_init(&json, DISAGG_MAX_YAML_BYTES);
 	disagg_strbuf_putc(&json, '{');
-	if (!kv_sets(section, "publisher"))
-		put_pair(&json, "publisher", "\"zmq\"");
-	if (!kv_sets(section, "topic"))
-		put_pair(&json, "topic", "\"kv-events\"");
-	if (more && !kv_sets(section, more))
-		put_pair(&json, more, "true");
-	put_section(&json, section);
+	put_known(&json, section, "publisher", "\"zmq\"");
+	put_known(&json, section, "topic", "\"kv-events\"");
+	if (more)
+		put_known(&json, section, more, "true");
+	put_others(&json, section, more);
 	disagg_strbuf_printf(&json, ", \"endpoint\": \"tcp://*:%d\"}", port);
 	if (json.failed)
 		cmd->failed = true;

@@ -109,6 +109,8 @@ static const char *const *owned_by(const struct disagg_cmd *cmd, enum layout lay
 		"data-parallel-size-local", "data-parallel-start-rank", "data-parallel-hybrid-lb",
 		"data-parallel-address", "data-parallel-rank", "master-addr", "nnodes", "node-rank",
 		"headless", NULL};
+	static const char *const rank[] = {"connector", "data-parallel-rank",
+		"data-parallel-address", "data-parallel-rpc-port", NULL};
 	static const char *const serve[] = {"connector", "headless", "host", "port", "master-addr",
 		"nnodes", "node-rank", NULL};
 	static const char *const follow[] = {"connector", "headless", "host", "port", "master-addr",
@@ -118,6 +120,8 @@ static const char *const *owned_by(const struct disagg_cmd *cmd, enum layout lay
 		return cmd->node_rank ? follow : serve;
 	if (layout == ONE_NODE)
 		return plain;
+	if (layout == DP_PER_GPU)
+		return rank;
 	return layout == MULTI_NODE ? nodes : ranks;
 }
 
