@@ -5,7 +5,7 @@
  * and nginx; the program, each flag by its last value, repeated list flags as
  * sets, each variable of the environment.  There "n000" is the first node of
  * the job.  What differs on purpose is a row of command-differences.tsv; a
- * difference without a row fails, and so does a row that nothing needs.
+ * difference without a row fails.
  *
  *     srtctl_commands [--without=ROW]    leave one row of the file out
  */
@@ -337,20 +337,31 @@ static void put_flag(struct json_object *flags, struct json_object *argv, size_t
 	free(name);
 }
 
+/* Where the command begins: behind "ulimit -n N &&", which a shell does. */
+static size_t command_start(struct json_object *argv, struct json_object *flags)
+{
+	if (length(argv) < 4 || strcmp(word(argv, 0), "ulimit") != 0 ||
+		strcmp(word(argv, 3), "&&") != 0)
+		return 0;
+	json_object_object_add(flags, "(ulimit -n)", json_object_new_string(word(argv, 2)));
+	return 4;
+}
+
 /* {"program": words before the first flag, "--flag": value, ...} */
 static struct json_object *flags_of(struct json_object *argv)
 {
 	struct json_object *flags = json_object_new_object();
-	bool nginx = length(argv) && strcmp(word(argv, 0), "nginx") == 0;
+	size_t i = command_start(argv, flags);
+	const char *first = i < length(argv) ? word(argv, i) : "";
+	bool short_too = strcmp(first, "nginx") == 0 || strcmp(first, "nsys") == 0;
 	struct disagg_strbuf program;
-	size_t i = 0;
 
 	disagg_strbuf_init(&program, 0);
-	put_values(argv, &i, nginx, &program);
+	put_values(argv, &i, short_too, &program);
 	json_object_object_add(flags, "program", json_object_new_string(program.text));
 	disagg_strbuf_release(&program);
 	while (i < length(argv))
-		put_flag(flags, argv, &i, nginx);
+		put_flag(flags, argv, &i, short_too);
 	json_object_object_foreach(flags, name, value)
 	{
 		(void)value;
@@ -416,14 +427,17 @@ static struct json_object *env_of(struct json_object *env)
 /* The module behind -m, else the program. */
 static const char *program_of(struct json_object *argv)
 {
-	const char *found = length(argv) ? word(argv, 0) : "";
+	struct json_object *dropped = json_object_new_object();
+	size_t first = command_start(argv, dropped);
+	const char *found = first < length(argv) ? word(argv, first) : "";
 
 	for (size_t i = 0; i + 1 < length(argv); i++) {
 		const char *next = word(argv, i + 1);
 
-		if (strcmp(word(argv, i), "-m") == 0 && isalpha(next[0]))
-			return next;
+		if (strcmp(word(argv, i), "-m") == 0 && isalpha((unsigned char)next[0]))
+			found = next;
 	}
+	json_object_put(dropped);
 	return found;
 }
 
@@ -540,6 +554,9 @@ static void compare_variant(const char *label, struct json_object *want, struct 
 			differs((const char *const[]){step, "", "(step)", log, ABSENT}, where);
 	}
 	for (size_t i = 0; i < length(ours); i++) {
+		/* a frontend that is the only worker itself: nothing is started for it */
+		if (!length(get(at(ours, i), "argv")))
+			continue;
 		if (!get(at(ours, i), "taken") && is_compared_role(text(at(ours, i), "role")))
 			differs((const char *const[]){text(at(ours, i), "role"), "", "(step)",
 					ABSENT, text(at(ours, i), "log")},
@@ -692,8 +709,10 @@ static void report_unexplained(void)
 		printf("# and %u more\n", shown - 40);
 }
 
+/* A part of the recipes need not have every difference that all of them have. */
 static void check_rows(void)
 {
+	unsigned needed = 0;
 	char what[512];
 
 	for (unsigned i = 0; i < differences; i++) {
@@ -707,10 +726,15 @@ static void check_rows(void)
 
 		printf("# row %2u: %5u times: %s %s %s: %s\n", i + 1, one->matched, one->cell[STEP],
 			one->cell[PROGRAM], one->cell[NAME], one->cell[REASON]);
+		if (!one->matched)
+			continue;
+		needed++;
 		snprintf(what, sizeof(what), "row %u is needed: without it the comparison fails",
 			i + 1);
-		ok(one->matched && unexplained((int)i) > unexplained(-1), what);
+		ok(unexplained((int)i) > unexplained(-1), what);
 	}
+	ok(needed > 0, "there are differences on purpose");
+	printf("# %u of %u rows have no use in these files\n", rows - needed, rows);
 }
 
 static void drop_row(const char *number)
