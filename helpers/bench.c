@@ -34,6 +34,7 @@ enum {
 
 #define MOST_CONCURRENCY 65536
 #define MOST_PROMPTS	 10000000
+#define MOST_TIMES	 10000
 #define DAY_S		 (24 * 60 * 60)
 #define MOST_DIR	 2900u
 
@@ -51,8 +52,9 @@ static const struct helper_option options[] = {
 	{"range-ratio", O_RATIO, HELPER_VALUE, "X",
 		"lengths lie evenly between X and 1 times that (0.8)"},
 	{"seed", O_SEED, HELPER_VALUE, "N", "of lengths, prompts and arrivals (default 0)"},
-	{"prompts", O_PROMPTS, HELPER_VALUE, "N", "requests of a run (10 x concurrency)"},
-	{"warmup", O_WARMUP, HELPER_VALUE, "N", "requests before a run (2 x concurrency)"},
+	{"prompts", O_PROMPTS, HELPER_VALUE, "N|Nx",
+		"requests of a run, or Nx: N times the concurrency (10x)"},
+	{"warmup", O_WARMUP, HELPER_VALUE, "N|Nx", "requests before a run, counted as those (2x)"},
 	{"stream", O_STREAM, HELPER_FLAG, NULL, "answers come token by token (default)"},
 	{"no-stream", O_NO_STREAM, HELPER_FLAG, NULL, "answers come whole: no TTFT, TPOT, ITL"},
 	{"max-errors", O_MAX_ERRORS, HELPER_VALUE, "PERCENT",
@@ -137,6 +139,26 @@ static int take_seconds(const char *option, const char *text, int64_t *ret)
 		return helper_usage(
 			&helper, "--%s: expected a time from 1s to 30d, got '%s'", option, text);
 	*ret = seconds;
+	return 0;
+}
+
+/* "320", or "10x" for as many times the concurrency. */
+static int take_requests(
+	const char *option, const char *text, int64_t least, int64_t *ret, unsigned *ret_times)
+{
+	size_t len = strlen(text);
+	int64_t times = 0;
+	char number[24];
+
+	if (!len || text[len - 1] != 'x')
+		return take_count(option, text, least, MOST_PROMPTS, ret);
+	snprintf(number, sizeof(number), "%.*s", (int)(len < 23 ? len - 1 : 22), text);
+	if (disagg_num_int(number, least, MOST_TIMES, &times))
+		return helper_usage(&helper,
+			"--%s: expected a number of times from %" PRId64 "x to %dx, got '%s'",
+			option, least, MOST_TIMES, text);
+	*ret = -1;
+	*ret_times = (unsigned)times;
 	return 0;
 }
 
@@ -259,9 +281,9 @@ static int take(void *context, int id, const char *value)
 	case O_SEED:
 		return take_seed(call, value);
 	case O_PROMPTS:
-		return take_count("prompts", value, 1, MOST_PROMPTS, &call->prompts);
+		return take_requests("prompts", value, 1, &call->prompts, &call->prompts_times);
 	case O_WARMUP:
-		return take_count("warmup", value, 0, MOST_PROMPTS, &call->warmup);
+		return take_requests("warmup", value, 0, &call->warmup, &call->warmup_times);
 	case O_STREAM:
 	case O_NO_STREAM:
 		call->stream = id == O_STREAM;
@@ -383,7 +405,7 @@ static void aim(struct bench_run *run, unsigned index, bool is_warmup)
 	const struct bench_call *call = run->call;
 	unsigned concurrency = index < call->runs ? call->concurrency[index] : 0;
 	int64_t given = is_warmup ? call->warmup : call->prompts;
-	unsigned times = is_warmup ? 2 : 10;
+	unsigned times = is_warmup ? call->warmup_times : call->prompts_times;
 
 	run->index = index;
 	run->is_warmup = is_warmup;
@@ -514,6 +536,8 @@ int main(int argc, char **argv)
 		.rate = INFINITY,
 		.prompts = -1,
 		.warmup = -1,
+		.prompts_times = 10,
+		.warmup_times = 2,
 		.max_errors = 0.01,
 		.request_timeout_ms = 30 * 60 * 1000,
 		.deadline_ns = INT64_MAX,

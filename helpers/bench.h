@@ -25,7 +25,8 @@ struct bench_call {
 	unsigned concurrency[BENCH_MOST_RUNS];
 	unsigned runs;		 /* 0: no bound, the rate alone */
 	double rate;		 /* requests a second; infinite: as fast as the concurrency lets */
-	int64_t prompts, warmup; /* -1: by the concurrency */
+	int64_t prompts, warmup; /* -1: times the concurrency */
+	unsigned prompts_times, warmup_times;
 	double max_errors;	 /* share of the requests */
 	unsigned request_timeout_ms;
 	int64_t deadline_ns; /* INT64_MAX: none */

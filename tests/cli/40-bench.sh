@@ -102,6 +102,9 @@ refuses "--range-ratio: expected a number from 0 to 1, got '1.1'" "a ratio above
 refuses "--seed: expected a number" "a seed that is none" $ok --seed=x
 refuses "--prompts: expected a number from 1" "no prompts" $ok --prompts=0
 refuses "--warmup: expected a number from 0" "a negative warm-up" $ok --warmup=-1
+refuses "--prompts: expected a number of times from 1x to 10000x, got '0x'" "no times" $ok --prompts=0x
+refuses "--warmup: expected a number of times from 0x" "times that are none" $ok --warmup=-1x
+refuses "--prompts: expected a number of times" "an x too many" $ok --prompts=5xx
 refuses "--max-errors: expected a number from 0 to 100, got '101'" "too many errors" $ok --max-errors=101
 refuses "--timeout: expected a time" "no time" $ok --timeout=0
 refuses "--request-timeout: expected a time" "a time of words" $ok --request-timeout=soon
@@ -184,6 +187,8 @@ is "$(value max_concurrency)" null "open loop: no bound"
 is "$(value request_rate)" 100 "open loop: the rate"
 within 0.25 "$(value duration)" 5 "open loop: about a Poisson process of that rate"
 report "$([ -s o/sa-bench_isl_50_osl_10/results_rate_100.json ] && echo 1)" "open loop: the file's name"
+run --isl=50 --osl=10 --prompts=3x --warmup=1x --concurrency=2,4 --format=json
+is "$(jq -r '[.runs[].num_prompts] | join(" ")' out)" "6 12" "--prompts=3x: three times each concurrency"
 run "${small[@]}" --request-rate=inf --concurrency=2 --prompts=6 --format=json
 is "$(value completed)" 6 "--request-rate=inf is a closed loop"
 run "${small[@]}" --rate=500 --concurrency=2 --prompts=20 --format=json
