@@ -214,7 +214,7 @@ static int map_health(struct disagg_import *import, const struct disagg_srt *srt
 static bool has_field(const char *key)
 {
 	static const char *const fields[] = {
-		"type", "isl", "osl", "concurrencies", "req_rate", "env", NULL};
+		"type", "isl", "osl", "concurrencies", "req_rate", "env", "client", NULL};
 
 	for (unsigned i = 0; fields[i]; i++) {
 		if (strcmp(fields[i], key) == 0)
@@ -251,6 +251,7 @@ static int map_benchmark(struct disagg_import *import, const struct disagg_srt *
 	bench->osl = srt->benchmark.osl;
 	bench->concurrencies = srt->concurrencies;
 	bench->request_rate = srt->benchmark.req_rate;
+	bench->client = (enum disagg_bench_client)srt->benchmark.client;
 	for (uint32_t i = 0; section && section->kind == DISAGG_MAP && i < section->count; i++) {
 		const struct disagg_pair *pair = &section->pair[i];
 

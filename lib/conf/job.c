@@ -58,6 +58,13 @@ const char *const disagg_port_names[DISAGG_PORT_COUNT + 1] = {
 	[DISAGG_PORT_DIST] = "dist",
 };
 
+const char *const disagg_bench_clients[] = {
+	[DISAGG_CLIENT_AUTO] = "auto",
+	[DISAGG_CLIENT_OWN] = "own",
+	[DISAGG_CLIENT_DISAGG] = "disagg",
+	NULL,
+};
+
 struct disagg_role *disagg_job_add_role(struct disagg_import *import, const char *name,
 	enum disagg_role_kind kind, enum disagg_engine engine)
 {

@@ -139,11 +139,20 @@ enum disagg_rule {
 	DISAGG_RULE_COMPACT,	/* TensorRT-LLM F3: one GPU cursor over all servers */
 };
 
+/* Who measures: `benchmark.client`. */
+enum disagg_bench_client {
+	DISAGG_CLIENT_AUTO, /* the file's client where it is there, else disagg-bench */
+	DISAGG_CLIENT_OWN,
+	DISAGG_CLIENT_DISAGG,
+};
+extern const char *const disagg_bench_clients[];
+
 struct disagg_bench {
 	const char *type; /* NULL: none; "sa-bench", "manual", "custom", ... */
 	struct disagg_int isl, osl;
 	struct disagg_strs concurrencies; /* integers, as text */
 	const char *request_rate;	  /* "inf" or a number */
+	enum disagg_bench_client client;
 	struct disagg_map options; /* every other key of the section, as text (JSON for trees) */
 };
 

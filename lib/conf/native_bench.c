@@ -155,6 +155,7 @@ int disagg_native_bench(struct native *native)
 	bench->osl = native->file.bench.osl;
 	bench->concurrencies = native->file.bench.concurrencies;
 	bench->request_rate = native->file.bench.request_rate;
+	bench->client = (enum disagg_bench_client)native->file.bench.client;
 	if (concurrencies_split(import, &bench->concurrencies) || bench_options(import, section))
 		return -1;
 	bench_check(import, section);

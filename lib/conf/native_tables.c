@@ -203,6 +203,12 @@ static const struct disagg_row bench_rows[] = {
 		.kind = DISAGG_K_STR,
 		.offset = AT(request_rate),
 		.doc = "requests a second, or inf"},
+	{.key = "client",
+		.kind = DISAGG_K_ENUM,
+		.names = disagg_bench_clients,
+		.offset = AT(client),
+		.dflt = "auto",
+		.doc = "own: the type's program, disagg: disagg-bench, auto: what is there"},
 	{.key = NULL},
 };
 const struct disagg_table disagg_native_bench_table = {"benchmark", bench_rows};

@@ -22,7 +22,8 @@ struct native_reserve {
 };
 
 struct native_bench {
-	int type; /* index in disagg_native_benches */
+	int type;   /* index in disagg_native_benches */
+	int client; /* in disagg_bench_clients */
 	const char *request_rate;
 	struct disagg_int isl, osl;
 	struct disagg_strs concurrencies;

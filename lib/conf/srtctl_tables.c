@@ -299,6 +299,8 @@ static const struct disagg_row benchmark_rows[] = {
 		DOC("tables a node")),
 	ROW("slow_down_sleep_time", REAL, benchmark.slow_sleep, COUNT, DOC("seconds")),
 	ROW("slow_down_wait_time", REAL, benchmark.slow_wait, COUNT, DOC("seconds")),
+	ROW("client", ENUM, benchmark.client, .names = disagg_bench_clients, .dflt = "auto",
+		DOC("who measures, not a key of srtctl's")),
 	END,
 };
 TABLE(benchmark);

@@ -126,7 +126,7 @@ struct disagg_srt_benchmark {
 	const struct disagg_node *concurrencies, *prefix_ratios, *aiperf_args;
 	struct disagg_strs categories;
 	struct disagg_map env;
-	int placement;
+	int placement, client;
 	enum disagg_tristate dedicated_node, colocate, chat_template, reuse_http, node_metrics;
 };
 

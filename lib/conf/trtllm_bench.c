@@ -90,6 +90,7 @@ static bool is_own_field(const char *key)
 		"output_length",
 		"concurrency_list",
 		"env_var",
+		"client",
 	};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
@@ -152,6 +153,7 @@ int disagg_trtllm_bench(struct disagg_trtllm_reader *reader)
 	bench->isl = file->isl.set ? file->isl : file->sequence_isl;
 	bench->osl = file->osl.set ? file->osl : file->sequence_osl;
 	bench->request_rate = "inf";
+	bench->client = (enum disagg_bench_client)file->client;
 	if (read_concurrencies(reader, bench) || set_options(reader, bench))
 		return -1;
 	return set_load(reader, bench);

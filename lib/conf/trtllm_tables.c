@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/conf/trtllm_tables.h"
+#include "lib/conf/job.h"
 #include "lib/base/limits.h"
 #include <string.h>
 
@@ -75,6 +76,12 @@ static const struct disagg_row benchmark_row[] = {
 	ROW("enable_benchmark", DISAGG_K_TRI, FIELD(enable_benchmark), "default true"),
 	ROW("use_nv_sa_benchmark", DISAGG_K_TRI, FIELD(use_nv_sa_benchmark), "the SA client"),
 	ROW("benchmark_client", DISAGG_K_STR, FIELD(benchmark_client), "another client: agentx"),
+	{.key = "client",
+		.kind = DISAGG_K_ENUM,
+		.offset = FIELD(client),
+		.names = disagg_bench_clients,
+		.dflt = "auto",
+		.doc = "who measures, not a key of the harness"},
 	COUNT("multi_round", FIELD(multi_round), 1, 1000000,
 		"prompts for each unit of concurrency"),
 	ROW("benchmark_ratio", DISAGG_K_REAL, FIELD(benchmark_ratio), "random range ratio"),

@@ -32,8 +32,9 @@ struct disagg_trtllm {
 	/* slurm */
 	const char *partition, *account, *job_time, *job_name, *extra_args;
 	enum disagg_tristate set_segment, numa_bind;
-	/* benchmark; `mode` is an index in disagg_trtllm_modes */
-	int mode;
+	/* benchmark; `mode` is an index in disagg_trtllm_modes, `client` in
+	 * disagg_bench_clients */
+	int mode, client;
 	enum disagg_tristate enable_benchmark, use_nv_sa_benchmark, streaming;
 	const char *benchmark_client, *benchmark_dataset_file;
 	struct disagg_int multi_round;
