@@ -29,6 +29,11 @@ struct disagg_cmd {
 	struct disagg_command *out;
 };
 
+/* A service of the plan, with nothing built yet. */
+int disagg_cmd_begin_service(struct disagg_cmd *ret, struct disagg_arena *arena,
+	const struct disagg_job *job, const struct disagg_plan *plan, uint32_t service,
+	const struct disagg_engine_site *site, struct disagg_command *out, struct disagg_err *err);
+
 /* ---- argv ---- */
 
 void disagg_cmd_put(struct disagg_cmd *cmd, const char *arg);
@@ -141,6 +146,9 @@ void disagg_cmd_profile_prefix(struct disagg_cmd *cmd);
 void disagg_cmd_kv_events(struct disagg_cmd *cmd, const char *more);
 /* The shared KV store's address (infra.c). */
 void disagg_cmd_mooncake_env(struct disagg_cmd *cmd);
+/* What srtctl tells the clients of a recipe: where frontend and workers are, by
+ * address, and what is profiled (client_env.c).  `type` as in the file. */
+void disagg_cmd_client_env(struct disagg_cmd *cmd, const char *type, struct disagg_envlist *ret);
 /* The settings of a trtllm worker as a file; its path (trtllm.c). */
 const char *disagg_cmd_trtllm_config(struct disagg_cmd *cmd);
 

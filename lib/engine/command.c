@@ -16,5 +16,7 @@ int disagg_engine_command(struct disagg_cmd *cmd)
 		disagg_cmd_put(cmd, login ? "bash" : "sh");
 		disagg_cmd_flag(cmd, login ? "-lc" : "-c", "%s", role->script);
 	}
+	if (login && role->kind == DISAGG_BENCHMARK && cmd->out->argc)
+		disagg_cmd_client_env(cmd, cmd->job->bench.type, &cmd->out->env);
 	return 0;
 }

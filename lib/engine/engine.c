@@ -165,12 +165,11 @@ int disagg_engine_worker(struct disagg_arena *arena, const struct disagg_job *jo
 	return finish(&cmd, ret, &made);
 }
 
-int disagg_engine_service(struct disagg_arena *arena, const struct disagg_job *job,
-	const struct disagg_plan *plan, uint32_t service, const struct disagg_engine_site *site,
-	struct disagg_command *ret, struct disagg_err *err)
+int disagg_cmd_begin_service(struct disagg_cmd *ret, struct disagg_arena *arena,
+	const struct disagg_job *job, const struct disagg_plan *plan, uint32_t service,
+	const struct disagg_engine_site *site, struct disagg_command *out, struct disagg_err *err)
 {
-	struct disagg_command made = {.health_port = -1};
-	struct disagg_cmd cmd = begin(arena, job, plan, site, &made, err);
+	struct disagg_cmd cmd = begin(arena, job, plan, site, out, err);
 
 	if (service >= plan->service_count)
 		return disagg_err_set(err, DISAGG_USAGE,
@@ -185,7 +184,18 @@ int disagg_engine_service(struct disagg_arena *arena, const struct disagg_job *j
 	cmd.role = &job->role[cmd.service->role];
 	cmd.index = cmd.service->index;
 	cmd.nodes = 1;
-	if (check_ports(&cmd))
+	*ret = cmd;
+	return check_ports(ret);
+}
+
+int disagg_engine_service(struct disagg_arena *arena, const struct disagg_job *job,
+	const struct disagg_plan *plan, uint32_t service, const struct disagg_engine_site *site,
+	struct disagg_command *ret, struct disagg_err *err)
+{
+	struct disagg_command made = {.health_port = -1};
+	struct disagg_cmd cmd;
+
+	if (disagg_cmd_begin_service(&cmd, arena, job, plan, service, site, &made, err))
 		return -1;
 	service_health(&cmd);
 	return finish(&cmd, ret, &made);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/engine/render_commands.h"
+#include "lib/engine/render_client.h"
 #include "lib/plan/taskenv.h"
 #include <string.h>
 
@@ -182,8 +183,8 @@ static void put_health(struct disagg_strbuf *out, const struct disagg_command *c
 		disagg_strbuf_puts(out, "null");
 }
 
-static int put_step(
-	struct printer *printer, const struct step *step, const struct disagg_command *command)
+static int put_step(struct printer *printer, const struct step *step,
+	const struct disagg_command *command, const struct disagg_client *client)
 {
 	const struct disagg_plan_role *role = &printer->plan->role[step->role];
 	const char *log =
@@ -195,7 +196,7 @@ static int put_step(
 		return disagg_err_nomem(printer->err);
 	if (task_env(printer, step, &env))
 		return -1;
-	if (merge_env(&env, &command->env))
+	if (merge_env(&env, &command->env) || (client && merge_env(&env, &client->env)))
 		return disagg_err_nomem(printer->err);
 	disagg_strbuf_puts(out, printer->printed++ ? ",{\"role\":" : "{\"role\":");
 	disagg_strbuf_json(out, role->name);
@@ -205,6 +206,8 @@ static int put_step(
 	put_nodes(printer, step);
 	put_env(out, &env);
 	put_strings(out, "argv", command->argv, command->argc);
+	if (client)
+		disagg_render_client(client, out);
 	put_files(out, command);
 	put_strings(out, "folders", command->folder, command->folder_count);
 	put_health(out, command);
@@ -226,7 +229,7 @@ static int print_process(struct printer *printer, const struct step *step)
 	result = disagg_engine_worker(&scratch, printer->job, printer->plan, step->first,
 		&printer->site, &command, printer->err);
 	if (!result)
-		result = put_step(printer, step, &command);
+		result = put_step(printer, step, &command, NULL);
 	disagg_arena_release(&scratch);
 	return result;
 }
@@ -263,6 +266,8 @@ static int print_service(struct printer *printer, uint32_t index)
 	const struct disagg_service *service = &printer->plan->service[index];
 	struct disagg_arena scratch = DISAGG_ARENA_INIT;
 	struct disagg_command command;
+	struct disagg_client client;
+	bool measures;
 	struct step step = {
 		.role = service->role,
 		.index = service->index,
@@ -274,8 +279,13 @@ static int print_service(struct printer *printer, uint32_t index)
 	printer->scratch = &scratch;
 	result = disagg_engine_service(&scratch, printer->job, printer->plan, index, &printer->site,
 		&command, printer->err);
+	measures = !result && !command.argc &&
+		   printer->plan->role[service->role].engine == DISAGG_E_BENCHMARK;
+	if (measures)
+		result = disagg_engine_client(&scratch, printer->job, printer->plan, index,
+			&printer->site, &client, printer->err);
 	if (!result)
-		result = put_step(printer, &step, &command);
+		result = put_step(printer, &step, &command, measures ? &client : NULL);
 	disagg_arena_release(&scratch);
 	return result;
 }

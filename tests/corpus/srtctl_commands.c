@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every command of every variant of the srtctl corpus against what srtctl
- * starts (CORPUS/srtctl/expected-commands.json): workers, frontends, routers
- * and nginx; the program, each flag by its last value, repeated list flags as
- * sets, each variable of the environment.  There "n000" is the first node of
+ * starts (CORPUS/srtctl/expected-commands.json): workers, frontends, routers,
+ * nginx and clients; the program, each flag by its last value, repeated list
+ * flags as sets, a client's words by their place, each variable of the
+ * environment.  There "n000" is the first node of
  * the job.  What differs on purpose is a row of command-differences.tsv; a
  * difference without a row fails.
  *
@@ -371,6 +372,23 @@ static struct json_object *flags_of(struct json_object *argv)
 	return flags;
 }
 
+/* A client's arguments count by their place: "(0)", "(1)", ... */
+static struct json_object *places_of(struct json_object *argv)
+{
+	struct json_object *places = json_object_new_object();
+	struct disagg_strbuf one;
+	char name[24];
+
+	disagg_strbuf_init(&one, 0);
+	for (size_t i = 0; i < length(argv); i++) {
+		normalise(word(argv, i), &one);
+		snprintf(name, sizeof(name), "(%zu)", i);
+		json_object_object_add(places, name, json_object_new_string(one.text));
+	}
+	disagg_strbuf_release(&one);
+	return places;
+}
+
 /* ---- one step ---- */
 
 struct pair {
@@ -465,9 +483,15 @@ static void compare_step(
 	const char *step, const char *where, struct json_object *theirs, struct json_object *ours)
 {
 	struct pair pair = {step, program_of(get(theirs, "argv")), where};
-	struct json_object *want = flags_of(get(theirs, "argv"));
-	struct json_object *got = flags_of(get(ours, "argv"));
+	struct json_object *argv = get(ours, "argv"), *client = get(get(ours, "client"), "own");
+	bool by_place = strcmp(step, "benchmark") == 0;
 	struct json_object *env = env_of(get(theirs, "env"));
+	struct json_object *want, *got;
+
+	if (length(client))
+		argv = get(at(client, 0), "argv");
+	want = by_place ? places_of(get(theirs, "argv")) : flags_of(get(theirs, "argv"));
+	got = by_place ? places_of(argv) : flags_of(argv);
 
 	compare_nodes(&pair, theirs, ours);
 	compare_maps(&pair, want, got);
@@ -489,6 +513,11 @@ static bool step_of(const char *log, char *ret_role, size_t size, int *ret_index
 	const char *last;
 	size_t len;
 
+	*ret_index = 0;
+	if (strcmp(log, "benchmark.out") == 0) {
+		snprintf(ret_role, size, "benchmark");
+		return true;
+	}
 	if (!is_node(log, log) && !(log[0] == 'n' && isdigit((unsigned char)log[1])))
 		return false;
 	if (!name++)
@@ -504,9 +533,16 @@ static bool step_of(const char *log, char *ret_role, size_t size, int *ret_index
 	return true;
 }
 
+static bool is_worker(const char *role)
+{
+	return strcmp(role, "prefill") == 0 || strcmp(role, "decode") == 0 ||
+	       strcmp(role, "agg") == 0;
+}
+
 static bool is_compared_role(const char *role)
 {
-	static const char *const roles[] = {"prefill", "decode", "agg", "frontend", "nginx"};
+	static const char *const roles[] = {
+		"prefill", "decode", "agg", "frontend", "nginx", "benchmark"};
 
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(roles[i], role) == 0)
@@ -544,8 +580,7 @@ static void compare_variant(const char *label, struct json_object *want, struct 
 		if (!step_of(log, role, sizeof(role), &index))
 			continue;
 		own = take_step(ours, role, index);
-		step = strcmp(role, "nginx") == 0 || strcmp(role, "frontend") == 0 ? role
-										   : "worker";
+		step = is_worker(role) ? "worker" : role;
 		snprintf(where, sizeof(where), "%s %s", label, log);
 		compared++;
 		if (own)
@@ -555,7 +590,7 @@ static void compare_variant(const char *label, struct json_object *want, struct 
 	}
 	for (size_t i = 0; i < length(ours); i++) {
 		/* a frontend that is the only worker itself: nothing is started for it */
-		if (!length(get(at(ours, i), "argv")))
+		if (!length(get(at(ours, i), "argv")) && !get(at(ours, i), "client"))
 			continue;
 		if (!get(at(ours, i), "taken") && is_compared_role(text(at(ours, i), "role")))
 			differs((const char *const[]){text(at(ours, i), "role"), "", "(step)",
