@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/run.h"
-#include "lib/host/container.h"
+#include "lib/host/mounts.h"
 #include "lib/host/rundir.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -159,24 +159,31 @@ static int check_image(const struct run *run, const struct unit *unit, struct di
 static int make_options(struct run *run, struct unit *unit, const char *bin, struct disagg_err *err)
 {
 	const char *model = model_of(run, unit);
+	bool has_model = model && access(model, F_OK) == 0;
+	struct disagg_mounts mounts = {.in = &run->in,
+		.role = unit->conf,
+		.scripts = getenv("DISAGG_SRTCTL_BENCHMARKS"),
+		.model = has_model ? model : NULL};
 	struct disagg_container_call call = {
 		.container = &unit->conf->container,
 		.options = options_of(unit),
 		.bin = bin,
 		.run_dir = run->in.run_dir,
-		.model = model && access(model, F_OK) == 0 ? model : NULL,
 		.shared = is_shared(run, unit),
 		.getenv = run->in.get,
+		.fill = run->in.plan->dialect == DISAGG_SRTCTL ? disagg_mounts_fill : NULL,
+		.context = &mounts,
 	};
 
 	if (check_image(run, unit, err))
 		return -1;
-	if (model && !call.model && !disagg_container_covers(&call, model) && !run->told_of_model)
+	call.place_count = disagg_mounts_places(&run->arena, &mounts, call.place);
+	if (model && !has_model && !disagg_container_covers(&call, model) && !run->told_of_model)
 		run_warn(run,
 			"no mount of a container has the model's path '%s', and this node has no "
 			"such path: it must be in the image",
 			model);
-	run->told_of_model |= model && !call.model;
+	run->told_of_model |= model && !has_model;
 	if (disagg_container_options(&run->arena, &call, &unit->container, err))
 		return disagg_err_wrap(err, "%s", unit->shown.name);
 	return 0;

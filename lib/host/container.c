@@ -64,9 +64,10 @@ const char *disagg_container_name(struct disagg_arena *arena,
 /* ---- variables in what the file says ---- */
 
 static const char *home_and_rest(
-	const char *text, const char *(*get)(const char *), struct disagg_strbuf *out)
+	const char *text, const struct disagg_container_call *call, struct disagg_strbuf *out)
 {
-	const char *home = text[0] == '~' && (text[1] == '/' || !text[1]) ? get("HOME") : NULL;
+	const char *home =
+		text[0] == '~' && (text[1] == '/' || !text[1]) ? call->getenv("HOME") : NULL;
 
 	if (!home)
 		return text;
@@ -74,12 +75,13 @@ static const char *home_and_rest(
 	return text + 1;
 }
 
-/* $NAME or ${NAME} at `text`; returns what is behind it, NULL where it is none. */
+/* $NAME, ${NAME} or {NAME} at `text`; returns what is behind it, NULL where it is
+ * none that is known. */
 static const char *put_variable(
-	const char *text, const char *(*get)(const char *), struct disagg_strbuf *out)
+	const char *text, const struct disagg_container_call *call, struct disagg_strbuf *out)
 {
-	bool braced = text[1] == '{';
-	const char *name = text + 1 + braced, *value;
+	bool dollar = text[0] == '$', braced = text[dollar] == '{';
+	const char *name = text + dollar + braced, *value;
 	size_t len =
 		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
 	char copy[256];
@@ -88,7 +90,10 @@ static const char *put_variable(
 		return NULL;
 	memcpy(copy, name, len);
 	copy[len] = '\0';
-	value = get(copy);
+	if (dollar)
+		value = call->getenv(copy);
+	else
+		value = call->fill ? call->fill(call->context, copy) : NULL;
 	if (!value)
 		return NULL;
 	disagg_strbuf_puts(out, value);
@@ -97,17 +102,18 @@ static const char *put_variable(
 
 /* What is not set stays as it is written, and fails as such. */
 static const char *expand(
-	struct disagg_arena *arena, const char *text, const char *(*get)(const char *))
+	struct disagg_arena *arena, const char *text, const struct disagg_container_call *call)
 {
 	struct disagg_strbuf out;
 	const char *copy = NULL;
 
-	if (!get || !text[strcspn(text, "$~")])
+	if (!call->getenv || !text[strcspn(text, "$~{")])
 		return text;
 	disagg_strbuf_init(&out, 0);
-	text = home_and_rest(text, get, &out);
+	text = home_and_rest(text, call, &out);
 	while (*text) {
-		const char *rest = *text == '$' ? put_variable(text, get, &out) : NULL;
+		bool begins = *text == '$' || *text == '{';
+		const char *rest = begins ? put_variable(text, call, &out) : NULL;
 
 		if (!rest)
 			disagg_strbuf_putc(&out, *text);
@@ -162,16 +168,21 @@ static void mounts_add(
 }
 
 /* "TARGET[:FLAGS]" */
-static void add_split(struct mounts *list, const char *source, const char *value)
+static void add_split(struct mounts *list, const char *source, const char *value,
+	const struct disagg_container_call *call)
 {
 	size_t len = strcspn(value, ":");
 	const char *flags = value[len] && value[len + 1] ? value + len + 1 : NULL;
+	const char *target = disagg_arena_strndup(list->arena, value, len);
 
-	mounts_add(list, source, disagg_arena_strndup(list->arena, value, len), flags);
+	if (target && call->fill)
+		target = expand(list->arena, target, call);
+	mounts_add(list, source, target, flags);
 }
 
 /* "SOURCE[:TARGET[:FLAGS]],..." of an option */
-static void add_list(struct mounts *list, const char *text, const char *(*get)(const char *))
+static void add_list(
+	struct mounts *list, const char *text, const struct disagg_container_call *call)
 {
 	while (text && *text) {
 		size_t len = strcspn(text, ",");
@@ -180,23 +191,22 @@ static void add_list(struct mounts *list, const char *text, const char *(*get)(c
 		const char *source = word ? disagg_arena_strndup(list->arena, word, end) : NULL;
 
 		if (source && end)
-			add_split(list, expand(list->arena, source, get),
-				word[end] ? word + end + 1 : source);
+			add_split(list, expand(list->arena, source, call),
+				word[end] ? word + end + 1 : source, call);
 		list->failed |= !source;
 		text += len;
 		text += *text == ',';
 	}
 }
 
-static void add_given(struct mounts *list, const struct disagg_container *container,
-	const struct disagg_map *options, const char *(*get)(const char *))
+static void add_given(struct mounts *list, const struct disagg_container_call *call)
 {
-	for (unsigned i = 0; container && i < container->mounts.count; i++) {
-		const struct disagg_kv *mount = &container->mounts.v[i];
+	for (unsigned i = 0; call->container && i < call->container->mounts.count; i++) {
+		const struct disagg_kv *mount = &call->container->mounts.v[i];
 
-		add_split(list, expand(list->arena, mount->key, get), mount->value);
+		add_split(list, expand(list->arena, mount->key, call), mount->value, call);
 	}
-	add_list(list, option_of(options, "container-mounts"), get);
+	add_list(list, option_of(call->options, "container-mounts"), call);
 }
 
 /* pyxis has "tmpfs" and "umount" for a source, too. */
@@ -214,9 +224,10 @@ static bool lies_below(const char *path, const char *folder)
 	return strncmp(path, folder, len) == 0 && (!path[len] || path[len] == '/');
 }
 
-static bool covers(const struct mounts *list, const char *path)
+/* One of the first `count`. */
+static bool covers(const struct mounts *list, unsigned count, const char *path)
 {
-	for (unsigned i = 0; i < list->count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (is_path(list->v[i].source) && lies_below(path, list->v[i].target))
 			return true;
 	}
@@ -229,8 +240,8 @@ bool disagg_container_covers(const struct disagg_container_call *call, const cha
 	struct mounts list = {.arena = &arena};
 	bool found;
 
-	add_given(&list, call->container, call->options, call->getenv);
-	found = covers(&list, path);
+	add_given(&list, call);
+	found = covers(&list, list.count, path);
 	disagg_arena_release(&arena);
 	return found;
 }
@@ -330,10 +341,14 @@ static int check_path(const char *path, const char *what, struct disagg_err *err
 static const char *all_mounts(struct disagg_arena *arena, const struct disagg_container_call *call)
 {
 	struct mounts list = {.arena = arena};
+	unsigned given;
 
-	add_given(&list, call->container, call->options, call->getenv);
-	if (call->model && !covers(&list, call->model))
-		mounts_add(&list, call->model, call->model, NULL);
+	add_given(&list, call);
+	given = list.count;
+	for (unsigned i = 0; i < call->place_count; i++) {
+		if (!covers(&list, given, call->place[i].target))
+			mounts_add(&list, call->place[i].source, call->place[i].target, NULL);
+	}
 	mounts_add(&list, call->run_dir, call->run_dir, NULL);
 	mounts_add(&list, call->bin, DISAGG_CONTAINER_BIN, "ro");
 	return mounts_text(&list);
@@ -348,10 +363,13 @@ int disagg_container_options(struct disagg_arena *arena, const struct disagg_con
 	const char *image, *mounts;
 
 	if (check_path(call->run_dir, "the run directory", err) ||
-		check_path(call->bin, "the folder of disagg-exec,", err) ||
-		check_path(call->model, "the model", err))
+		check_path(call->bin, "the folder of disagg-exec,", err))
 		return -1;
-	image = given ? expand(arena, given, call->getenv) : NULL;
+	for (unsigned i = 0; i < call->place_count; i++) {
+		if (check_path(call->place[i].source, "the folder", err))
+			return -1;
+	}
+	image = given ? expand(arena, given, call) : NULL;
 	mounts = all_mounts(arena, call);
 	words.v = disagg_arena_array(
 		arena, FIXED_WORDS + (options ? options->count : 0), sizeof(*words.v));

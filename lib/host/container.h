@@ -27,17 +27,27 @@ const char *disagg_container_image(
 const char *disagg_container_name(struct disagg_arena *arena,
 	const struct disagg_container *container, const struct disagg_map *options);
 
+/* A path of the node and where it is to be inside. */
+struct disagg_container_place {
+	const char *source, *target;
+};
+#define DISAGG_CONTAINER_PLACES 4
+
 struct disagg_container_call {
 	const struct disagg_container *container;
 	const struct disagg_map *options;
 	const char *bin;     /* folder of our programs on the node */
 	const char *run_dir; /* has the same path inside */
-	/* a path of the node that commands name; mounted where no mount covers it;
-	 * NULL: none */
-	const char *model;
+	/* what commands take for granted: mounted where no mount of the file's covers
+	 * it */
+	struct disagg_container_place place[DISAGG_CONTAINER_PLACES];
+	unsigned place_count;
 	bool shared; /* other steps of a node have the same name */
 	/* for $NAME in the image and in the sources of mounts */
 	const char *(*getenv)(const char *name);
+	/* for {NAME} in both ends of mounts; may be NULL, and answer NULL */
+	const char *(*fill)(void *context, const char *name);
+	void *context;
 };
 
 /* "--container-image=..." and so on, ends with NULL.  DISAGG_CONFIG where a path

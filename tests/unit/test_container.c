@@ -138,8 +138,9 @@ static void test_model(void)
 		const char *what =
 			disagg_arena_printf(&arena, "%s at %s", rows[i].source, rows[i].target);
 
-		call.model = "/models/a/b";
-		ok(disagg_container_covers(&call, call.model) == rows[i].covers, what);
+		call.place[0] = (struct disagg_container_place){"/models/a/b", "/models/a/b"};
+		call.place_count = 1;
+		ok(disagg_container_covers(&call, "/models/a/b") == rows[i].covers, what);
 		ok(!strstr(options_of(&call), ",/models/a/b:/models/a/b,/r:/r,") == rows[i].covers,
 			"else it is mounted");
 	}
@@ -153,7 +154,7 @@ static void test_bad(void)
 		{"/a,b", "/opt", NULL, "the run directory '/a,b' cannot be mounted"},
 		{"/a:b", "/opt", NULL, "the run directory '/a:b' cannot be mounted"},
 		{"/r", "/o,pt", NULL, "the folder of disagg-exec, '/o,pt' cannot be mounted"},
-		{"/r", "/opt", "/m:1", "the model '/m:1' cannot be mounted"},
+		{"/r", "/opt", "/m:1", "the folder '/m:1' cannot be mounted"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -161,7 +162,8 @@ static void test_bad(void)
 		struct disagg_container_call call = {.container = &container,
 			.run_dir = rows[i].run_dir,
 			.bin = rows[i].bin,
-			.model = rows[i].model};
+			.place = {{rows[i].model, rows[i].model}},
+			.place_count = rows[i].model != NULL};
 
 		has_str(options_of(&call), rows[i].error, rows[i].error);
 	}
