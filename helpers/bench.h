@@ -27,7 +27,7 @@ struct bench_call {
 	double rate;		 /* requests a second; infinite: as fast as the concurrency lets */
 	int64_t prompts, warmup; /* -1: times the concurrency */
 	unsigned prompts_times, warmup_times;
-	double max_errors;	 /* share of the requests */
+	double max_errors; /* share of the requests */
 	unsigned request_timeout_ms;
 	int64_t deadline_ns; /* INT64_MAX: none */
 	int64_t timeout_s;

@@ -53,13 +53,13 @@ int exec_become(struct task *task, struct disagg_err *err)
 }
 
 static volatile sig_atomic_t told_to_end;
-static volatile pid_t child_pid;
+static volatile pid_t child_pid; /* negative: its group */
 
 /* Slurm tells a task alone, not what the task has started. */
 static void pass_signal(int number)
 {
 	told_to_end = number;
-	if (child_pid > 0)
+	if (child_pid)
 		kill(child_pid, number);
 }
 
@@ -97,31 +97,53 @@ static int pass_on(const struct task *task, int status)
 	return DISAGG_DIED;
 }
 
-int exec_supervise(struct task *task, struct disagg_err *err)
+/* In the child; returns with an error alone. */
+static int become_child(struct task *task, pid_t parent, bool own_group, struct disagg_err *err)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (own_group)
+		setpgid(0, 0);
+	forget_signals();
+	if (getppid() == parent)
+		exec_become(task, err);
+	return -1;
+}
+
+int exec_child(struct task *task, bool own_group, int *ret_status, struct disagg_err *err)
 {
 	pid_t parent = getpid(), child;
-	int status;
 
 	listen_for_the_end();
 	/* a signal between the two lines is passed on behind them */
 	child = fork();
-	if (child > 0)
-		child_pid = child;
-	if (child > 0 && told_to_end)
-		kill(child, told_to_end);
+	if (child == 0)
+		return become_child(task, parent, own_group, err);
 	if (child < 0)
 		return disagg_err_sys(err, "cannot start '%s'", task->command.argv[0]);
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		forget_signals();
-		if (getppid() == parent)
-			exec_become(task, err);
-		return -1;
-	}
-	while (waitpid(child, &status, 0) < 0) {
+	if (own_group)
+		setpgid(child, child);
+	child_pid = own_group ? -child : child;
+	if (told_to_end)
+		kill(child_pid, told_to_end);
+	while (waitpid(child, ret_status, 0) < 0) {
 		if (errno != EINTR)
 			return disagg_err_sys(err, "cannot wait for '%s'", task->command.argv[0]);
 	}
+	child_pid = 0;
+	return 0;
+}
+
+bool exec_was_told_to_end(void)
+{
+	return told_to_end != 0;
+}
+
+int exec_supervise(struct task *task, struct disagg_err *err)
+{
+	int status;
+
+	if (exec_child(task, false, &status, err))
+		return -1;
 	exec_drop_scratch(task);
 	return pass_on(task, status);
 }

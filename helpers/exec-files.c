@@ -45,7 +45,7 @@ void exec_drop_scratch(const struct task *task)
 		fprintf(stderr, "disagg-exec: cannot remove '%s': %m\n", task->command.scratch);
 }
 
-static int make_folder(struct task *task, const char *name, struct disagg_err *err)
+int exec_make_folder(struct task *task, const char *name, struct disagg_err *err)
 {
 	char *path = disagg_arena_printf(task->arena, "%s/%s", task->in.run_dir, name);
 
@@ -81,7 +81,7 @@ int exec_make_files(struct task *task, struct disagg_err *err)
 	gethostname(host, sizeof(host) - 1);
 	snprintf(tag, sizeof(tag), "%s.%d", host, (int)getpid());
 	for (unsigned i = 0; i < command->folder_count; i++) {
-		if (make_folder(task, command->folder[i], err))
+		if (exec_make_folder(task, command->folder[i], err))
 			return -1;
 	}
 	for (unsigned i = 0; i < command->file_count; i++) {

@@ -42,10 +42,13 @@ static const struct helper helper = {
 	.environment = "  SLURM_DISAGG_PLAN, SLURM_DISAGG_CONFIG   what the job carries\n"
 		       "  DISAGG_ROLE, DISAGG_WORKER_INDEX, DISAGG_RANK   which task this is\n"
 		       "  DISAGG_RUN_DIR   where files and the mark of the step go\n"
-		       "  DISAGG_BINDING   auto, cpu, nic or none: what a worker is bound to\n",
+		       "  DISAGG_BINDING   auto, cpu, nic or none: what a worker is bound to\n"
+		       "  DISAGG_BENCH_CLIENT   auto, own or disagg: who measures\n"
+		       "  DISAGG_SRTCTL_BENCHMARKS   folder of srtctl's benchmark scripts\n",
 	.exits =
-		"  2 no role, 3 the configuration is bad, 4 a program is missing, 5 a system call\n"
-		"  failed, 7 a rank ended with status 0 too early; else the program's own\n",
+		"  1 a client failed, 2 no role, 3 the configuration is bad, 4 a program is missing,\n"
+		"  5 a system call failed, 7 a rank ended with status 0 too early, 8 a client has\n"
+		"  measured nothing; else the program's own\n",
 	.features = "sglang trtllm vllm dynamo command rehearsal binding",
 };
 
@@ -182,6 +185,25 @@ int exec_set_environment(const struct disagg_envlist *env, struct disagg_err *er
 	return 0;
 }
 
+static void show_argv(struct disagg_strbuf *out, const char *const *argv, unsigned argc)
+{
+	disagg_strbuf_putc(out, '[');
+	for (unsigned i = 0; i < argc; i++) {
+		disagg_strbuf_puts(out, i ? "," : "");
+		disagg_strbuf_json(out, argv[i]);
+	}
+	disagg_strbuf_putc(out, ']');
+}
+
+static void show_runs(struct disagg_strbuf *out, const struct disagg_client_runs *runs)
+{
+	for (unsigned i = 0; i < runs->count; i++) {
+		disagg_strbuf_puts(out, i ? "," : ",\"runs\":[");
+		show_argv(out, runs->v[i].argv, runs->v[i].argc);
+	}
+	disagg_strbuf_puts(out, runs->count ? "]" : "");
+}
+
 static int show(const struct task *task)
 {
 	const struct disagg_command *command = &task->command;
@@ -191,12 +213,9 @@ static int show(const struct task *task)
 	disagg_strbuf_init(&out, 0);
 	disagg_strbuf_puts(&out, "{\"worker\":");
 	disagg_strbuf_json(&out, task->name);
-	disagg_strbuf_printf(&out, ",\"rank\":%u,\"argv\":[", (unsigned)task->rank);
-	for (unsigned i = 0; i < command->argc; i++) {
-		disagg_strbuf_puts(&out, i ? "," : "");
-		disagg_strbuf_json(&out, command->argv[i]);
-	}
-	disagg_strbuf_puts(&out, "],\"env\":{");
+	disagg_strbuf_printf(&out, ",\"rank\":%u,\"argv\":", (unsigned)task->rank);
+	show_argv(&out, command->argv, command->argc);
+	disagg_strbuf_puts(&out, ",\"env\":{");
 	for (unsigned i = 0; i < command->env.count; i++) {
 		disagg_strbuf_puts(&out, i ? "," : "");
 		disagg_strbuf_json(&out, command->env.entry[i].name);
@@ -208,6 +227,7 @@ static int show(const struct task *task)
 	}
 	disagg_strbuf_puts(&out, "},\"binding\":");
 	exec_bind_show(task, &out);
+	show_runs(&out, &task->runs);
 	disagg_strbuf_puts(&out, "}\n");
 	rc = helper_print(&helper, &out);
 	disagg_strbuf_release(&out);
@@ -226,6 +246,8 @@ static int work(struct task *task, bool only_show, struct disagg_err *err)
 		return -1;
 	disagg_node_raise_files(MOST_FILES);
 	exec_bind_apply(task);
+	if (task->runs.count)
+		return exec_runs(task, err);
 	if (task->command.scratch || (task->worker && task->worker->tasks > 1))
 		return exec_supervise(task, err);
 	return exec_become(task, err);

@@ -3,6 +3,7 @@
 #define DISAGG_HELPERS_EXEC_H
 
 #include "helpers/helper.h"
+#include "lib/engine/client.h"
 #include "lib/host/inside.h"
 #include "lib/topo/affinity.h"
 
@@ -34,6 +35,7 @@ struct task {
 	struct disagg_command command;
 	struct binding binding;
 	long living; /* --shell: process of the task that runs already; 0: none */
+	struct disagg_client_runs runs; /* of a benchmark: more than the command, in order */
 };
 
 /* Words of an argv that grows in the arena; a failed one says so at its end. */
@@ -56,8 +58,12 @@ int exec_set_environment(const struct disagg_envlist *env, struct disagg_err *er
 /* disagg-sim in place of the task's program (exec-sim.c). */
 int exec_stand_in(struct task *task, struct disagg_err *err);
 
-/* disagg-bench for a benchmark that has no program of its own (exec-bench.c). */
+/* For a benchmark without a command: the client that the file names where it is
+ * here, else disagg-bench where that measures the same (exec-bench.c). */
 int exec_bench(struct task *task, struct disagg_err *err);
+
+/* The runs of a benchmark; returns the status to end with (exec-runs.c). */
+int exec_runs(struct task *task, struct disagg_err *err);
 
 /*
  * Binding (exec-bind.c): what is near the GPUs is chosen, and its NICs go into
@@ -76,6 +82,8 @@ int exec_become(struct task *task, struct disagg_err *err);
 
 /* The files and folders of the command, before it starts (exec-files.c). */
 int exec_make_files(struct task *task, struct disagg_err *err);
+/* A folder below the run directory, with those above it. */
+int exec_make_folder(struct task *task, const char *name, struct disagg_err *err);
 void exec_drop_scratch(const struct task *task);
 
 /* The command as a child: where a folder is to be removed behind it, and for a
@@ -103,5 +111,10 @@ int exec_take_living(struct task *task, struct disagg_err *err);
 
 /* Into that process's container and folder, where it is in one (exec-enter.c). */
 int exec_enter(const struct task *task, struct disagg_err *err);
+
+/* The command as a child to its end; signals to us are passed on, to its whole
+ * group where it has one of its own.  -1: an error, in the child too. */
+int exec_child(struct task *task, bool own_group, int *ret_status, struct disagg_err *err);
+bool exec_was_told_to_end(void);
 
 #endif

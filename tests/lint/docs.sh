@@ -95,7 +95,7 @@ check "no key is missed by the reading of the tables" "$(
 
 # ---- variables ----
 {
-	cat lib/plan/taskenv.c lib/plan/taskenv_dialect.c |
+	cat lib/plan/taskenv.c lib/plan/taskenv_dialect.c helpers/exec-bench.c helpers/exec-look.c |
 		grep -oE '"(DISAGG|SRT|SRTCTL|AIPERF)(_([A-Z]+|%s))+"' | tr -d '"' | while read -r name; do
 		case $name in
 		*%s*) for kind in PREFILL DECODE AGG; do echo "$name" | sed "s/%s/$kind/"; done ;;
