@@ -31,13 +31,23 @@ static bool is_own_image(const struct run *run, const struct unit *unit)
 	return image && (!common || strcmp(image, common) != 0);
 }
 
-/* disagg-bench is this node's own.  So are etcd and NATS where the node has them:
- * the image that a file gives for all is an engine's. */
+static bool bench_alone(const struct run *run)
+{
+	const char *choice = getenv("DISAGG_BENCH_CLIENT");
+
+	if (choice && *choice)
+		return strcmp(choice, "disagg") == 0;
+	return run->in.job->bench.client == DISAGG_CLIENT_DISAGG;
+}
+
+/* disagg-bench is this node's own, where no client of the image's can be meant.
+ * So are etcd and NATS where the node has them: the image that a file gives for
+ * all is an engine's. */
 static bool is_of_the_node(const struct run *run, const struct unit *unit)
 {
 	switch (unit->role->engine) {
 	case DISAGG_E_BENCHMARK:
-		return !unit->health.program;
+		return !unit->health.program && bench_alone(run);
 	case DISAGG_E_ETCD:
 	case DISAGG_E_NATS:
 		return !is_own_image(run, unit) && unit->health.program &&

@@ -24,6 +24,7 @@ static const char *mpi_of(const struct run *run, const struct unit *unit)
 
 static int spawn(struct run *run, struct unit *unit, int log_fd, struct disagg_err *err)
 {
+	static const char *const stand_in[] = {"DISAGG_BENCH_CLIENT=disagg", NULL};
 	const char *const program[] = {
 		unit->in_container ? DISAGG_CONTAINER_BIN "/disagg-exec" : run->exec, NULL};
 	struct disagg_step_call call = {
@@ -41,8 +42,10 @@ static int spawn(struct run *run, struct unit *unit, int log_fd, struct disagg_e
 		.err_fd = log_fd,
 		.own_group = true};
 
+	if (unit->stands_in)
+		spec.envp = disagg_proc_env(&run->arena, run->envp, stand_in);
 	spec.argv = disagg_step_argv(&run->arena, &run->slurm, &call);
-	if (!spec.argv)
+	if (!spec.argv || !spec.envp)
 		return disagg_err_nomem(err);
 	return disagg_proc_spawn(&spec, &unit->proc, err);
 }

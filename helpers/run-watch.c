@@ -116,6 +116,8 @@ static void take_ends(struct run *run)
 {
 	if (run->nodes.proc.pid && disagg_proc_reap(&run->nodes.proc))
 		run_nodes_ended(run);
+	if (run->look.pid && disagg_proc_reap(&run->look))
+		run_look_ended(run);
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		struct unit *unit = &run->unit[i];
 
@@ -141,6 +143,8 @@ static int64_t next_look(const struct run *run, int64_t until)
 		next = sooner(next, now + 2 * LOOK_MS * MS_NS);
 	if (run->deadline_ns && !run->ending)
 		next = sooner(next, run->deadline_ns);
+	if (run->look.pid)
+		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
 	if (run->nodes.proc.pid && run->nodes.proc.pidfd < 0)
 		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
 	for (unsigned i = 0; i < run->unit_count; i++) {

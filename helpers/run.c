@@ -278,6 +278,9 @@ static void measure(struct run *run, struct unit *unit)
 		}
 		return;
 	}
+	run_look_await(run);
+	if (run->state.verdict.set)
+		return;
 	run_phase(run, DISAGG_PHASE_BENCHMARK);
 	run_say(run, "starting %s", unit->shown.name);
 	unit->wanted = true;
@@ -285,6 +288,14 @@ static void measure(struct run *run, struct unit *unit)
 		run_tick(run, INT64_MAX);
 	if (unit->done)
 		judge_benchmark(run, unit);
+}
+
+static int come_up(struct run *run)
+{
+	if (run_nodes_hold(run))
+		return -1;
+	run_look_start(run);
+	return bring_up(run);
 }
 
 static int work(struct run *run)
@@ -296,12 +307,13 @@ static int work(struct run *run)
 		(unsigned)run->in.plan->nodes, run->in.run_dir);
 	check_parent(run);
 	run_deadline(run);
-	if (run_nodes_hold(run) == 0 && bring_up(run) == 0) {
+	if (come_up(run) == 0) {
 		if (benchmark && !is_manual(run))
 			measure(run, benchmark);
 		else
 			serve(run);
 	}
+	run_look_stop(run);
 	run_end(run);
 	run_say(run, "all has ended, exit status %d", run->state.verdict.code);
 	return run->state.verdict.code;
@@ -311,6 +323,7 @@ int main(int argc, char **argv)
 {
 	struct call call = {.margin_s = MARGIN_S};
 	struct run run = {.waiter = DISAGG_PROC_INIT,
+		.look = DISAGG_PROC_INIT,
 		.waiter_fd = -1,
 		.nodes = {.proc = DISAGG_PROC_INIT, .in_fd = -1, .out_fd = -1},
 		.signal_fd = -1,

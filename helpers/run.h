@@ -39,6 +39,7 @@ struct unit {
 	bool wanted;	/* to be started */
 	bool told;	/* to end */
 	bool done;	/* ended, and not to be started again */
+	bool stands_in; /* disagg-bench, for a benchmark whose client is not there */
 	bool no_target; /* nothing to ask for readiness */
 	bool in_container;
 	const char *const *container; /* options for srun */
@@ -72,6 +73,7 @@ struct run {
 	bool told_of_model;
 	int signal_fd;
 	struct disagg_proc waiter; /* the child that waits for readiness */
+	struct disagg_proc look;   /* the step that looks for the benchmark's client */
 	int waiter_fd;
 	bool waiter_done;
 	struct disagg_err waiter_err;
@@ -136,6 +138,9 @@ void run_steps_advance(struct run *run);
 /* A srun client has ended. */
 void run_step_ended(struct run *run, struct unit *unit);
 bool run_is_up(const struct unit *unit);
+/* What a step's container is started with; nothing where it has no image. */
+int run_put_container(struct run *run, const struct unit *unit, struct disagg_step_call *call,
+	struct disagg_err *err);
 /* The last line of a log that is the program's own, not Slurm's about it. */
 const char *run_last_words(struct run *run, const char *log);
 /* After scancel the steps and we are told at the same time: the word to us is
@@ -149,6 +154,17 @@ bool run_told_too(const struct run *run);
 int run_containers(struct run *run);
 /* Whether another step of a node is making the container that the unit shares. */
 bool run_container_waits(struct run *run, const struct unit *unit);
+
+/* ---- run-look.c: is the benchmark's client there? ---- */
+
+/* Beside all else; where it is missing and nothing can stand in, that is the
+ * verdict.  Where disagg-bench is to stand in it does so outside of the container,
+ * which may not have its libraries. */
+void run_look_start(struct run *run);
+/* Until it has ended. */
+void run_look_await(struct run *run);
+void run_look_ended(struct run *run);
+void run_look_stop(struct run *run);
 
 /* ---- run-watch.c: the loop ---- */
 

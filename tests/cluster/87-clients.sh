@@ -107,13 +107,15 @@ has "$(log "$job")" "disagg-bench measures in place of sa-bench: '/srtctl-benchm
 is "$(jq -r '"\(.num_prompts) \(.max_concurrency)"' \
 	"$WORK/disagg-$job"/results/sa-bench_isl_20_osl_4/results_concurrency_2_*.json)" "6 2" \
 	"disagg-bench sends as many prompts as sa-bench would"
-job=$(run_job gpqa.yaml)
+job=$(run_job gpqa.yaml --disagg-set=roles.server.script='sleep 60')
 fails "questions without who asks them" 4 "$job"
-has "$(log "$job")" "disagg-bench cannot take the place of gpqa (it judges answers), which cannot run: '/srtctl-benchmarks/gpqa/bench.sh' is not there: mount srtctl's benchmark scripts" \
-	"the log says what is missing and what to do"
+has "$(of "$job" .verdict.text)" "disagg-bench cannot take the place of gpqa (it judges answers), which cannot run: '/srtctl-benchmarks/gpqa/bench.sh' is not there: mount srtctl's benchmark scripts" \
+	"the verdict says what is missing and what to do"
+is "$(of "$job" .phases.benchmark)" null "it does not wait for the workers"
 job=$(run_job sa.yaml --disagg-set=benchmark.client=own)
 fails "benchmark.client: own, and none" 4 "$job"
-has "$(log "$job")" "benchmark.client is own, but sa-bench cannot run" "the log says so"
+has "$(of "$job" .verdict.text)" "benchmark.client is own, but sa-bench cannot run" \
+	"the verdict says so"
 job=$(SCRIPTS=$WORK/logs run_job sa.yaml)
 completes "a script whose results have no place" "$job"
 has "$(log "$job")" "leaves its results in '/logs'" "is not started"
@@ -125,6 +127,7 @@ completes "srtctl's script" "$job"
 has "$(log "$job")" "sa-bench measures: its script is '$WORK/scripts/sa-bench/bench.sh'" \
 	"the log says who measures"
 node=$(of "$job" '.workers[] | select(.name == "server_0") | .host')
+hasnt "$(ls "$WORK/disagg-$job")" client.log "for disagg-bench could take its place nobody looks before"
 is "$(cat "$WORK/disagg-$job/told")" \
 	"http://$node:8000|20|4|1x2|inf|/m|m|false|4|0|0|0.8|3|2||true|random||false|" \
 	"it is told what srtctl tells it, and where the frontend is"
@@ -140,6 +143,7 @@ has "$(log "$job")" "'bash' ended with exit status 7" "its status is in the log,
 job=$(run_job gpqa.yaml)
 completes "questions, and who asks them" "$job"
 has "$(cat "$WORK/disagg-$job/told")" "|5|32768|8|128|" "as many as the file says"
+has "$(cat "$WORK/disagg-$job/client.log")" "gpqa measures" "which was looked for before"
 job=$(CLIENT=disagg run_job sa.yaml)
 completes "DISAGG_BENCH_CLIENT=disagg" "$job"
 has "$(log "$job")" "disagg-bench measures in place of sa-bench: benchmark.client is disagg" \
@@ -153,11 +157,19 @@ until [ "$(wc -l 2>/dev/null <"$WORK/disagg-$job/pid")" = 2 ] || [ $SECONDS -ge 
 done
 as_user scancel --batch --signal=TERM "$job"
 is "$(wait_job "$job")" FAILED "told to end while a client runs"
-left=0
-while read -r pid; do
-	[ ! -d "/proc/$pid" ] || left=$((left + 1))
-done <"$WORK/disagg-$job/pid"
-is "$left" 0 "the script and what it started are gone"
+alive() { # how many of the processes that the script named run
+	local pid state count=0
+	while read -r pid; do
+		state=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null)
+		case ${state:-gone} in gone | Z* | X*) ;; *) count=$((count + 1)) ;; esac
+	done <"$WORK/disagg-$job/pid"
+	echo "$count"
+}
+end=$((SECONDS + 8))
+until [ "$(alive)" = 0 ] || [ $SECONDS -ge $end ]; do
+	sleep 0.1
+done
+is "$(alive)" 0 "the script and what it started are gone"
 SCRIPTS=
 
 # ---- Python packages ----
