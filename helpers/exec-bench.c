@@ -101,6 +101,8 @@ static int take_bench(
 	for (unsigned i = 0; i < client->load.count; i++)
 		client->load.v[i].argv[0] = program;
 	task->runs = client->load;
+	if (!client->own.count)
+		return 0;
 	fprintf(stderr, "disagg-exec: disagg-bench measures in place of %s%s%s: %s\n", client->name,
 		client->note ? " " : "", client->note ? client->note : "", why);
 	return 0;
@@ -187,8 +189,12 @@ int exec_bench(struct task *task, struct disagg_err *err)
 	if (plan->rehearse && program)
 		return rehearse(task, program, err);
 	if (disagg_engine_client(
-		    task->arena, task->in.job, plan, service, &task->in.engine, &client, err) ||
-		choose(task, &client, err) || add_after(task, &client, err))
+		    task->arena, task->in.job, plan, service, &task->in.engine, &client, err))
+		return -1;
+	/* accuracy alone has neither */
+	if ((client.no_load || client.own.count || client.load.count) && choose(task, &client, err))
+		return -1;
+	if (add_after(task, &client, err))
 		return -1;
 	if (!task->runs.count)
 		return disagg_err_set(err, DISAGG_CONFIG,

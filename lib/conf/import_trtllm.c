@@ -306,13 +306,22 @@ static int add_frontend(struct disagg_trtllm_reader *reader)
 		reader, &role->env, "environment.server_env_var", reader->file.server_env_var);
 }
 
+static bool asks_accuracy(const struct disagg_trtllm_reader *reader)
+{
+	const struct disagg_node *node =
+		disagg_node_find(reader->import->tree, "accuracy.enable_accuracy_test");
+
+	return node && node->kind == DISAGG_SCALAR && disagg_scalar_read(node).boolean;
+}
+
+/* A benchmark, accuracy behind it, or accuracy alone. */
 static int add_client(struct disagg_trtllm_reader *reader)
 {
 	static const char *const frontend[] = {"frontend"};
 	const struct disagg_trtllm *file = &reader->file;
 	struct disagg_role *role;
 
-	if (file->enable_benchmark == DISAGG_NO)
+	if (file->enable_benchmark == DISAGG_NO && !asks_accuracy(reader))
 		return 0;
 	role = add_service(reader, "benchmark", DISAGG_BENCHMARK, DISAGG_E_BENCHMARK);
 	if (!role)

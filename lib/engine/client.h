@@ -37,7 +37,7 @@ struct disagg_client {
 	bool writes_logs;    /* to DISAGG_CLIENT_LOGS, whatever it is told */
 	const char *no_load; /* why disagg-bench measures something else; NULL: it does not */
 	const char *note;    /* how disagg-bench's load differs; NULL: it does not */
-	struct disagg_client_runs own;	 /* the file's client; none: it is not known */
+	struct disagg_client_runs own;	 /* the file's client; none: not known, or none */
 	struct disagg_client_runs load;	 /* disagg-bench; none where no_load is set */
 	struct disagg_client_runs after; /* accuracy, behind either */
 	struct disagg_envlist env;

@@ -300,7 +300,9 @@ void disagg_client_trtllm(struct disagg_client_cmd *c)
 	const char *name = c->client->name;
 	bool known = strcmp(name, "trtllm-bench") == 0 || is_sa(c);
 
-	if (!known) {
+	if (!c->cmd.job->bench.type) {
+		c->client->name = "accuracy";
+	} else if (!known) {
 		c->client->no_load = "it is not known what it sends";
 	} else {
 		own_runs(c);

@@ -292,6 +292,12 @@ static void test_accuracy(void)
 		"lm_eval --model local-completions --tasks gsm8k,gpqa --model_args "
 		"model=/m/r1,base_url=http://h0:8333/v1/completions,a=1,b=2 --log_samples "
 		"--output_path /run/7/results/accuracy_eval_gsm8k,gpqa\n");
+	check_accuracy("accuracy alone",
+		TRT(LENGTHS "mode: e2e, concurrency_list: [1], enable_benchmark: false",
+			"accuracy: {enable_accuracy_test: True, tasks: gsm8k}\n"),
+		"lm_eval --model local-completions --tasks gsm8k --model_args "
+		"model=/m/r1,base_url=http://h0:8333/v1/completions --log_samples --output_path "
+		"/run/7/results/accuracy_eval_gsm8k\n");
 	check_accuracy("a map of tasks",
 		TRT(LENGTHS "mode: e2e, concurrency_list: [1]",
 			"accuracy:\n  enable_accuracy_test: true\n  tasks:\n"
