@@ -358,6 +358,23 @@ static void test_env(void)
 	jobtext_release(&b.jt);
 }
 
+/* A custom benchmark is a command of its own, with the same variables. */
+static void test_custom(void)
+{
+	struct built b;
+
+	begin(&b, SRT("sglang", "type: custom, command: 'run $SRT_FRONTEND_HOST', env: "
+				"{SRT_DECODE_IPS: mine}"));
+	if (ok(b.plan && build_of(&b, "benchmark", 0, 0) == 0, "a custom benchmark")) {
+		is_str(joined_argv(&b), "bash -lc run $SRT_FRONTEND_HOST", "is a shell's line");
+		has_str(joined_env(&b), "SRT_FRONTEND_HOST=10.0.0.0|SRT_FRONTEND_PORT=8000|",
+			"with addresses");
+		is_str(disagg_envlist_get(&b.command.env, "SRT_DECODE_IPS"), NULL,
+			"where the file has none of its own");
+	}
+	jobtext_release(&b.jt);
+}
+
 static void test_slow_down(void)
 {
 	struct disagg_client client;
@@ -413,6 +430,7 @@ int main(void)
 		check(&cases[i]);
 	test_accuracy();
 	test_env();
+	test_custom();
 	test_slow_down();
 	test_no_memory();
 	return tap_done();
