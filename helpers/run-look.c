@@ -128,6 +128,7 @@ static void take_place(struct run *run, struct unit *unit, const char *log)
 			unit->stands_in = true;
 			unit->in_container = false;
 			unit->container = NULL;
+			unit->shown.container = NULL;
 			run_say(run, "disagg-bench measures, on the node; '%s' says why", log);
 		}
 	}

@@ -207,8 +207,6 @@ static int start_wave(struct run *run, unsigned wave)
 
 static int bring_up(struct run *run)
 {
-	if (run_containers(run))
-		return -1;
 	for (unsigned wave = 1; wave <= run->waves; wave++) {
 		if (start_wave(run, wave))
 			return -1;
@@ -292,7 +290,7 @@ static void measure(struct run *run, struct unit *unit)
 
 static int come_up(struct run *run)
 {
-	if (run_nodes_hold(run))
+	if (run_nodes_hold(run) || run_containers(run))
 		return -1;
 	run_look_start(run);
 	return bring_up(run);

@@ -9,7 +9,7 @@
  * Each thing that is wrong is told once, with the node's name and the fix.
  */
 #define DISAGG_NODE_FILES      8192ul /* open files below which there is a warning */
-#define DISAGG_NODE_NAMES_MOST 64u     /* host names that one node looks up */
+#define DISAGG_NODE_NAMES_MOST 64u    /* host names that one node looks up */
 
 struct disagg_node_facts {
 	const struct disagg_inside *in;

@@ -214,11 +214,18 @@ printf 'benchmark: {type: custom, command: '\''%s'\''}\n' "$keep" | cat "$WORK/o
 job=$(run_job custom.yaml)
 is "$(wait_job "$job")" COMPLETED "a benchmark of the file's" || sed 's/^/#   /' "$WORK/$job.out"
 has "$(told "$job" benchmark_0)" container_image=/images/engine.sqsh "is in the container"
-sed 's/^benchmark:.*/benchmark: {type: sa-bench, isl: 1, osl: 1, concurrencies: [1]}/' "$WORK/custom.yaml" >"$WORK/own.yaml"
+sed 's/^benchmark:.*/benchmark: {type: sa-bench, isl: 1, osl: 1, concurrencies: [1]}/
+	s/^roles:/&\n  front: {engine: command, kind: frontend, port: 7001, command: [sleep, "600"]}/' \
+	"$WORK/custom.yaml" >"$WORK/own.yaml"
 job=$(run_job own.yaml)
+end=$((SECONDS + 60))
+until grep -q 'disagg-bench measures' "$WORK/$job.out" 2>/dev/null || [ $SECONDS -ge $end ]; do sleep 0.1; done
+as_user scancel "$job"
 wait_job "$job" >/dev/null
 is "$(of "$job" '.workers[] | select(.role == "benchmark") | .container')" null \
 	"disagg-bench is the node's own"
+has "$(cat "$WORK/disagg-$job/client.log")" "disagg-bench measures in place of sa-bench" \
+	"when a look into the container has found no client"
 
 # ---- a recipe ----
 mkdir "$WORK/recipe"
