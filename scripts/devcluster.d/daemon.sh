@@ -73,13 +73,14 @@ wait_pid() { # NAME
 	done
 }
 
-# every node is idle within 30 s
-wait_idle() {
-	local end=$((SECONDS + 30)) idle
-	until idle=$(client sinfo -h -N -o %T | grep -c '^idle$') && [ "$idle" -eq "$nodes" ]; do
+# these nodes can take work, or do some, within 30 s
+wait_usable() { # NODE...
+	local end=$((SECONDS + 30)) usable
+	until usable=$(client sinfo -h -N -n "$(echo "$*" | tr ' ' ,)" -o '%N %T' | sort -u |
+		grep -cE ' (idle|mixed|allocated|completing)$') && [ "$usable" -eq $# ]; do
 		if [ $SECONDS -gt $end ]; then
 			client sinfo -N -l >&2
-			die "${idle:-0} of $nodes nodes are usable after 30 s"
+			die "${usable:-0} of $# nodes are usable after 30 s"
 		fi
 		sleep 0.05
 	done
@@ -131,7 +132,8 @@ cluster_up() {
 	start_slurmctld
 	# shellcheck disable=SC2046
 	start_slurmds $(all_nodes)
-	wait_idle
+	# shellcheck disable=SC2046
+	wait_usable $(all_nodes)
 	trap - EXIT INT TERM
 	echo "$state"
 	[ ! -t 2 ] || up_hint >&2
@@ -161,7 +163,7 @@ cluster_status() {
 }
 
 cluster_restart() { # [NODE|ctld]...
-	local name pid
+	local name pid restarted=()
 	# shellcheck disable=SC2046
 	[ $# -gt 0 ] || set -- $(all_nodes)
 	for name in "$@"; do
@@ -173,11 +175,18 @@ cluster_restart() { # [NODE|ctld]...
 		rm -f "$state/run/$name.pid"
 		log_start[$name]=$(stat -c %s "$state/log/$name.log")
 		case $name in
-		slurmctld) start_slurmctld ;;
-		*) start_slurmds "${name#slurmd-}" ;;
+		slurmctld)
+			start_slurmctld
+			# shellcheck disable=SC2046
+			wait_usable $(all_nodes)
+			;;
+		*)
+			start_slurmds "${name#slurmd-}"
+			restarted+=("${name#slurmd-}")
+			;;
 		esac
 	done
-	wait_idle
+	[ ${#restarted[@]} -eq 0 ] || wait_usable "${restarted[@]}"
 }
 
 cluster_exec() { # COMMAND...
