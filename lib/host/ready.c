@@ -56,8 +56,7 @@ static bool is_alive_due(const struct disagg_ready_loop *loop, int64_t now_ns)
 	return false;
 }
 
-/* -1: cancelled, or something that must live has ended. */
-static int look_around(struct disagg_ready_loop *loop, int64_t now_ns)
+int disagg_ready_look_around(struct disagg_ready_loop *loop, int64_t now_ns)
 {
 	const struct disagg_ready_spec *spec = loop->spec;
 
@@ -97,7 +96,7 @@ static int wait_ready(struct disagg_ready_loop *loop)
 	while (!loop->broken) {
 		int64_t now_ns = disagg_monotonic_ns();
 
-		if (look_around(loop, now_ns))
+		if (disagg_ready_look_around(loop, now_ns))
 			return -1;
 		if (settle(loop, now_ns))
 			return 0;
@@ -120,7 +119,7 @@ static int look_once(struct disagg_ready_loop *loop)
 	for (unsigned i = 0; i < loop->count && !loop->broken; i++)
 		disagg_ready_ask(loop, &loop->check[i]);
 	while (left > 0 && !loop->broken) {
-		if (look_around(loop, disagg_monotonic_ns()))
+		if (disagg_ready_look_around(loop, disagg_monotonic_ns()))
 			return -1;
 		left = disagg_http_run(loop->http, ALIVE_MS, loop->err);
 	}
@@ -228,7 +227,7 @@ static unsigned connections(const struct disagg_ready_loop *loop)
 	return most ? most : 1;
 }
 
-static int open_loop(struct disagg_ready_loop *loop, const struct disagg_ready_spec *spec,
+int disagg_ready_open(struct disagg_ready_loop *loop, const struct disagg_ready_spec *spec,
 	bool once, struct disagg_err *err)
 {
 	unsigned interval_ms = spec->interval_ms ? spec->interval_ms : 1000;
@@ -248,7 +247,7 @@ static int open_loop(struct disagg_ready_loop *loop, const struct disagg_ready_s
 	return 0;
 }
 
-static void close_loop(struct disagg_ready_loop *loop)
+void disagg_ready_close(struct disagg_ready_loop *loop)
 {
 	loop->ended = true;
 	disagg_http_close(loop->http);
@@ -271,13 +270,13 @@ int disagg_ready_wait(const struct disagg_ready_spec *spec, struct disagg_err *e
 {
 	struct disagg_err local = DISAGG_ERR_INIT;
 	struct disagg_ready_loop loop;
-	int result = open_loop(&loop, spec, false, &local);
+	int result = disagg_ready_open(&loop, spec, false, &local);
 
 	if (result == 0) {
 		result = wait_ready(&loop);
 		tell_stood(&loop);
 	}
-	close_loop(&loop);
+	disagg_ready_close(&loop);
 	if (result && err)
 		*err = local;
 	return result;
@@ -290,7 +289,7 @@ int disagg_ready_poll(struct disagg_arena *arena, const struct disagg_ready_spec
 	const char *missing = NULL;
 	char names[DISAGG_READY_NAMES];
 	struct disagg_ready_loop loop;
-	int result = open_loop(&loop, spec, true, &local);
+	int result = disagg_ready_open(&loop, spec, true, &local);
 
 	if (result == 0)
 		result = look_once(&loop);
@@ -306,6 +305,6 @@ int disagg_ready_poll(struct disagg_arena *arena, const struct disagg_ready_spec
 	} else if (err) {
 		*err = local;
 	}
-	close_loop(&loop);
+	disagg_ready_close(&loop);
 	return result;
 }

@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /*
@@ -35,6 +36,11 @@ struct disagg_ready_target {
 	const char *url;	   /* http://host:port/path or tcp://host:port */
 	unsigned prefill, decode;  /* counts that a frontend must report at least */
 	const char *field, *value; /* HTTP: a JSON condition, dotted path equals; NULL: none */
+	bool any_status;	   /* HTTP: whatever it answers */
+	/* disagg_ready_watch: whether it answered last, how often it is asked and
+	 * how long an answer may take; 0: 5000 each */
+	bool is_up;
+	unsigned interval_ms, attempt_ms;
 };
 
 struct disagg_ready_spec {
@@ -53,6 +59,10 @@ struct disagg_ready_spec {
 	/* How each target stood when the wait ended; may be NULL. */
 	void (*stood)(void *context, const struct disagg_ready_target *target, bool good,
 		const char *why);
+	/* disagg_ready_watch: target `index` answers (again), or does not since
+	 * then (CLOCK_MONOTONIC) for this reason, or for another reason now */
+	void (*changed)(
+		void *context, unsigned index, bool good, int64_t since_ns, const char *why);
 	void *context;
 	int cancel_fd; /* readable: give up with DISAGG_CHECK; -1: none */
 	/* readable: `alive` is asked at once, not only every 200 ms, and makes it
@@ -64,6 +74,11 @@ struct disagg_ready_spec {
  * DISAGG_DIED, DISAGG_INVALID (the model id is another one), DISAGG_CHECK
  * (cancelled), DISAGG_SYSTEM. */
 int disagg_ready_wait(const struct disagg_ready_spec *spec, struct disagg_err *err);
+
+/* While a deployment serves: asks every target again and again, spread over the
+ * time, and tells of changes.  Of many each is asked less often.  Only returns
+ * -1: DISAGG_USAGE, DISAGG_CHECK (cancelled), DISAGG_SYSTEM. */
+int disagg_ready_watch(const struct disagg_ready_spec *spec, struct disagg_err *err);
 
 /* One look at every target without waiting: how many answer as they should,
  * the names of the others in *ret_missing (in the arena). */

@@ -23,8 +23,7 @@ static int64_t jitter(struct disagg_ready_loop *loop, int64_t delay_ns)
 	return delay_ns / 4 * 3 + random_below(loop, delay_ns / 2 + 1);
 }
 
-/* Of many each is asked less often: all of them together cost the same. */
-static int64_t at_least_cost(unsigned many, int64_t delay_ns)
+int64_t disagg_ready_at_least_cost(unsigned many, int64_t delay_ns)
 {
 	int64_t cost_ns = many * COST_MS * DISAGG_READY_MS;
 
@@ -33,13 +32,13 @@ static int64_t at_least_cost(unsigned many, int64_t delay_ns)
 
 static int64_t most_delay(const struct disagg_ready_loop *loop)
 {
-	return at_least_cost(loop->count - loop->good, 2 * loop->interval_ns);
+	return disagg_ready_at_least_cost(loop->count - loop->good, 2 * loop->interval_ns);
 }
 
 int64_t disagg_ready_backoff(struct disagg_ready_loop *loop, unsigned failures)
 {
 	int64_t most_ns = most_delay(loop);
-	int64_t delay_ns = at_least_cost(loop->count - loop->good, loop->interval_ns);
+	int64_t delay_ns = disagg_ready_at_least_cost(loop->count - loop->good, loop->interval_ns);
 
 	/* all were asked at the start: from then on they come evenly */
 	if (failures == 1)
@@ -136,8 +135,8 @@ static void check_good(
 	/* asked again now and then, in case that it is lost before the others are there */
 	if (set_fresh(loop, check, now_ns))
 		disagg_ready_set_due(loop, check,
-			now_ns +
-				jitter(loop, at_least_cost(2 * loop->good, 8 * loop->interval_ns)));
+			now_ns + jitter(loop, disagg_ready_at_least_cost(
+						      2 * loop->good, 8 * loop->interval_ns)));
 	else
 		disagg_ready_set_due(loop, check, loop->round_ns);
 }
@@ -180,6 +179,10 @@ static void on_answer(void *context, const struct disagg_http_response *answer)
 		return;
 	}
 	check->busy = false;
+	if (loop->watches) {
+		disagg_ready_watched(check, verdict == DISAGG_READY_GOOD, why);
+		return;
+	}
 	memcpy(check->why, why, sizeof(why));
 	if (verdict == DISAGG_READY_GOOD) {
 		if (check == loop->model_check && !loop->spec->model)
@@ -192,14 +195,16 @@ static void on_answer(void *context, const struct disagg_http_response *answer)
 	}
 }
 
-static unsigned attempt_ms(const struct disagg_ready_loop *loop)
+static unsigned attempt_ms(const struct disagg_ready_check *check)
 {
-	return loop->spec->attempt_ms ? loop->spec->attempt_ms : 5000;
+	unsigned of_all = check->loop->spec->attempt_ms, own = check->target->attempt_ms;
+
+	return own ? own : of_all ? of_all : 5000;
 }
 
 void disagg_ready_ask(struct disagg_ready_loop *loop, struct disagg_ready_check *check)
 {
-	unsigned limit_ms = attempt_ms(loop);
+	unsigned limit_ms = attempt_ms(check);
 	struct disagg_http_request request = {
 		.url = check->url[check->step],
 		.connect_timeout_ms = limit_ms < 2000 ? limit_ms : 2000,

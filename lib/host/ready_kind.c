@@ -87,6 +87,8 @@ static enum disagg_ready_verdict judge_field(const struct disagg_ready_target *t
 static enum disagg_ready_verdict judge_http(const struct disagg_ready_target *target,
 	const struct disagg_http_response *answer, char *why)
 {
+	if (target->any_status && !answer->error)
+		return DISAGG_READY_GOOD;
 	if (!is_2xx(answer))
 		return disagg_ready_no_answer(answer, why);
 	return target->field ? judge_field(target, answer, why) : DISAGG_READY_GOOD;

@@ -7,7 +7,8 @@
 
 /*
  * The state of one wait, shared by the files that make it: ready.c (the loop),
- * ready_check.c (targets and rounds), ready_canary.c and ready_missing.c.
+ * ready_check.c (targets and rounds), ready_canary.c, ready_missing.c and
+ * ready_watch.c (what goes on when all were ready).
  */
 #define DISAGG_READY_MS	      INT64_C(1000000)
 #define DISAGG_READY_NEVER    INT64_MAX
@@ -27,6 +28,7 @@ struct disagg_ready_check {
 	unsigned failures, wrong;
 	int64_t asked_ns, due_ns;
 	int64_t good_ns; /* when it was last good */
+	int64_t bad_ns;	 /* watched: asked then, and no good answer since; 0: it answers */
 	char why[DISAGG_READY_WHY];
 };
 
@@ -50,7 +52,7 @@ struct disagg_ready_loop {
 	const char *canary_url[2];
 
 	unsigned good, fresh, held, polls;
-	bool in_round, once, ended;
+	bool in_round, once, watches, ended;
 	struct disagg_ready_canary canary;
 
 	int64_t interval_ns, started_ns, deadline_ns, next_ns, alive_ns, report_ns;
@@ -62,6 +64,14 @@ struct disagg_ready_loop {
 	bool broken; /* err tells */
 };
 
+int disagg_ready_open(struct disagg_ready_loop *loop, const struct disagg_ready_spec *spec,
+	bool once, struct disagg_err *err);
+void disagg_ready_close(struct disagg_ready_loop *loop);
+/* -1: cancelled, or something that must live has ended. */
+int disagg_ready_look_around(struct disagg_ready_loop *loop, int64_t now_ns);
+
+/* Of many each is asked less often: all of them together cost the same. */
+int64_t disagg_ready_at_least_cost(unsigned many, int64_t delay_ns);
 /* The next delay after so many failures. */
 int64_t disagg_ready_backoff(struct disagg_ready_loop *loop, unsigned failures);
 void disagg_ready_set_due(
@@ -72,6 +82,9 @@ void disagg_ready_begin_round(struct disagg_ready_loop *loop, int64_t begin_ns);
 
 void disagg_ready_ask(struct disagg_ready_loop *loop, struct disagg_ready_check *check);
 void disagg_ready_ask_due(struct disagg_ready_loop *loop, int64_t now_ns);
+
+/* An answer to a target that is watched. */
+void disagg_ready_watched(struct disagg_ready_check *check, bool good, const char *why);
 
 /* true: every generation came back. */
 bool disagg_ready_run_canary(struct disagg_ready_loop *loop, int64_t now_ns);
