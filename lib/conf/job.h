@@ -100,6 +100,8 @@ struct disagg_ready {
 	struct disagg_int timeout;  /* seconds */
 	struct disagg_int interval; /* seconds */
 	struct disagg_int polls;    /* successes in a row */
+	/* seconds that a ready worker may leave its health unanswered; 0: for ever */
+	struct disagg_int lost_after;
 };
 
 struct disagg_role {

@@ -147,6 +147,12 @@ static const struct disagg_row ready_rows[] = {
 		.min = 1,
 		.max = 1000,
 		.doc = "good answers in a row that count as ready"},
+	{.key = "lost_after",
+		.kind = DISAGG_K_DURATION,
+		.offset = AT(lost_after),
+		.min = 0,
+		.max = YEAR,
+		.doc = "how long a ready worker may then give no good answer; default 120s, 0: for ever"},
 	{.key = NULL},
 };
 static const struct disagg_table ready_table = {"ready", ready_rows};

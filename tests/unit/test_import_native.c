@@ -20,7 +20,7 @@ static const char full[] =
 	"  cpus_per_gpu: 8\n"
 	"  sbatch: {comment: hi, requeue: }\n"
 	"  srun: {mpi: pmix}\n"
-	"health: {timeout: 15m, interval: 5, polls: 2}\n"
+	"health: {timeout: 15m, interval: 5, polls: 2, lost_after: 1m}\n"
 	"reserve: {infra: true, client: true, together: true}\n"
 	"roles:\n"
 	"  router: {engine: dynamo_frontend, after: [decode, prefill, etcd], port: 9000}\n"
@@ -33,7 +33,7 @@ static const char full[] =
 	"    args: {tp-size: 2, port: 31000, disaggregation-bootstrap-port: 8998}\n"
 	"    env: {B: role, E: '${env:E}'}\n"
 	"    container: {image: other, mounts: {/more: /more}}\n"
-	"    ready: {http: /health_generate, timeout: 2h}\n"
+	"    ready: {http: /health_generate, timeout: 2h, lost_after: 0}\n"
 	"    critical: false\n"
 	"    restart: 3\n"
 	"  decode: {engine: trtllm, gpus: 8, tp: 8, ports: {dist: 12000}}\n"
@@ -67,6 +67,7 @@ static void test_head(const struct disagg_job *job)
 	is_str(job->network_interface, "ib0", "network_interface");
 	is_int(job->health.timeout.v, 900, "a duration");
 	is_int(job->health.polls.v, 2, "polls");
+	is_int(job->health.lost_after.v, 60, "lost_after");
 	ok(job->reserve_infra && job->reserve_client && job->reserve_together &&
 			!job->reserve_frontend,
 		"reserve");
@@ -134,6 +135,7 @@ static void test_roles(const struct disagg_job *job)
 	ok(!prefill->critical && decode->critical, "critical is the default");
 	is_str(prefill->ready.http, "/health_generate", "ready.http");
 	is_int(prefill->ready.timeout.v, 7200, "ready.timeout");
+	ok(prefill->ready.lost_after.set, "ready.lost_after: 0 counts as given");
 	is_str(prefill->container.image, "other", "a role's own image");
 	is_str(disagg_map_get(&prefill->container.mounts, "/models"), "/models", "cluster mount");
 	is_str(disagg_map_get(&prefill->container.mounts, "/data"), "/data", "file mount");
