@@ -102,6 +102,17 @@ static void put_head(struct disagg_strbuf *out, const struct disagg_state *state
 		disagg_strbuf_printf(out, "warning: %s\n", state->warning[i]);
 }
 
+/* How it ended, or for how long it has not answered. */
+static void put_remark(struct disagg_strbuf *out, const struct disagg_state_unit *unit)
+{
+	if (unit->how)
+		disagg_strbuf_puts(out, unit->how);
+	else if (unit->silent > 0)
+		disagg_strbuf_printf(out, "no good answer for %.0f s: %s",
+			(double)time(NULL) - unit->silent, or_dash(unit->why));
+	disagg_strbuf_putc(out, '\n');
+}
+
 static void put_units(struct disagg_strbuf *out, const struct disagg_state *state)
 {
 	int width = 4;
@@ -123,8 +134,9 @@ static void put_units(struct disagg_strbuf *out, const struct disagg_state *stat
 		disagg_strbuf_printf(out, "%-*s  %-9s ", width, unit->name,
 			disagg_unit_state_names[unit->state]);
 		put_clock(out, since);
-		disagg_strbuf_printf(out, "%s%-30s %s\n", since > 0 ? " " : "        ",
-			unit->url ? unit->url : or_dash(unit->host), unit->how ? unit->how : "");
+		disagg_strbuf_printf(out, "%s%-30s ", since > 0 ? " " : "        ",
+			unit->url ? unit->url : or_dash(unit->host));
+		put_remark(out, unit);
 	}
 }
 

@@ -109,6 +109,8 @@ static void put_unit(struct disagg_strbuf *out, const struct disagg_state_unit *
 	put_time(out, "ready", unit->ready);
 	put_time(out, "ended", unit->ended);
 	put_text(out, "how", unit->how);
+	put_time(out, "silent", unit->silent);
+	put_text(out, "why", unit->why);
 	put_number(out, "restarts", unit->restarts);
 	put_bool(out, "critical", unit->critical);
 	disagg_strbuf_putc(out, '}');

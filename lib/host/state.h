@@ -44,6 +44,8 @@ struct disagg_state_unit {
 	uint32_t index, node;
 	enum disagg_unit_state state;
 	double started, up, ready, ended;
+	double silent;	 /* no good answer since then; 0: it answers */
+	const char *why; /* what it answers instead; NULL: nothing known */
 	unsigned restarts;
 	bool critical;
 };

@@ -95,6 +95,8 @@ static int read_unit(
 		.up = time_of(map, "up"),
 		.ready = time_of(map, "ready"),
 		.ended = time_of(map, "ended"),
+		.silent = time_of(map, "silent"),
+		.why = text_of(map, "why"),
 		.restarts = (unsigned)number_of(map, "restarts"),
 		.critical = bool_of(map, "critical"),
 	};

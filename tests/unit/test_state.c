@@ -23,6 +23,8 @@ static const struct disagg_state_unit decode = {
 	.started = 1700000000.125,
 	.up = 1700000001.5,
 	.ended = 1700000003,
+	.silent = 1700000002.75,
+	.why = "timed out",
 	.restarts = 2,
 	.critical = true,
 };
@@ -78,8 +80,9 @@ static void same_unit(const struct disagg_state_unit *got, const struct disagg_s
 	is_int(got->node, want->node, "  node");
 	is_int(got->state, want->state, "  state");
 	ok(got->started == want->started && got->up == want->up && got->ready == want->ready &&
-			got->ended == want->ended,
+			got->ended == want->ended && got->silent == want->silent,
 		"  times");
+	is_str(got->why, want->why, "  why it is silent");
 	is_int(got->restarts, want->restarts, "  restarts");
 	is_int(got->critical, want->critical, "  whether it is critical");
 }
