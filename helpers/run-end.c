@@ -52,7 +52,9 @@ static void signal_stage(struct run *run, unsigned stage, const char *signal)
 		else if (unit->shown.up <= 0)
 			kill(unit->proc.pid, SIGTERM);
 	}
-	if (listed && disagg_steps_signal(&scratch, &run->slurm, signal, id, count, &err))
+	disagg_proc_kill(&run->teller);
+	if (listed &&
+		disagg_steps_signal(&scratch, &run->slurm, signal, id, count, &run->teller, &err))
 		listed = false;
 	/* the job itself may be over, and Slurm ends its steps then */
 	if (!listed)
@@ -110,6 +112,7 @@ void run_end(struct run *run)
 	run_phase(run, DISAGG_PHASE_ENDING);
 	for (unsigned stage = 0; stage < RUN_STAGES; stage++)
 		end_stage(run, stage);
+	disagg_proc_kill(&run->teller);
 	run_nodes_release(run);
 	run_phase(run, DISAGG_PHASE_DONE);
 }

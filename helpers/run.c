@@ -325,6 +325,7 @@ int main(int argc, char **argv)
 		.waiter_fd = -1,
 		.nodes = {.proc = DISAGG_PROC_INIT, .in_fd = -1, .out_fd = -1},
 		.signal_fd = -1,
+		.teller = DISAGG_PROC_INIT,
 		.live = isatty(STDERR_FILENO)};
 	struct disagg_err err = DISAGG_ERR_INIT;
 	int first, rc = helper_parse(&helper, argc, argv, take, &call, &first);

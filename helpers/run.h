@@ -77,6 +77,7 @@ struct run {
 	int waiter_fd;
 	bool waiter_done;
 	struct disagg_err waiter_err;
+	struct disagg_proc teller; /* a scancel that signals steps */
 	struct disagg_state state;
 	bool dirty;
 	bool serving; /* TERM is a wish then, not a failure */

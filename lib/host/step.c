@@ -217,14 +217,16 @@ int disagg_steps_list(struct disagg_arena *arena, const struct disagg_slurm *slu
 }
 
 int disagg_steps_signal(struct disagg_arena *arena, const struct disagg_slurm *slurm,
-	const char *signal, const char *const *id, unsigned count, struct disagg_err *err)
+	const char *signal, const char *const *id, unsigned count, struct disagg_proc *ret,
+	struct disagg_err *err)
 {
 	const char **argv = disagg_arena_array(arena, count + 4u, sizeof(*argv));
-	const struct disagg_proc_call call = {.argv = argv,
+	const struct disagg_proc_spec spec = {.argv = argv,
 		.envp = slurm->envp,
-		.timeout_ms = CALL_MS,
-		.cancel_fd = slurm->cancel_fd};
-	struct disagg_proc_result result;
+		.in_fd = -1,
+		.out_fd = -1,
+		.err_fd = -1,
+		.own_group = true};
 
 	if (!count)
 		return 0;
@@ -237,7 +239,7 @@ int disagg_steps_signal(struct disagg_arena *arena, const struct disagg_slurm *s
 		return disagg_err_nomem(err);
 	for (unsigned i = 0; i < count; i++)
 		argv[3 + i] = id[i];
-	return disagg_proc_run(arena, &call, &result, err);
+	return disagg_proc_spawn(&spec, ret, err);
 }
 
 int disagg_slurm_end_time(struct disagg_arena *arena, const struct disagg_slurm *slurm,

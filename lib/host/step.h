@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 #include "lib/conf/schema.h"
+#include "lib/host/proc.h"
 #include <stdint.h>
 
 /*
@@ -53,10 +54,13 @@ struct disagg_steps {
 int disagg_steps_list(struct disagg_arena *arena, const struct disagg_slurm *slurm,
 	struct disagg_steps *ret, struct disagg_err *err);
 
-/* `signal` ("TERM", "KILL") to the steps with these ids; some of them may have
- * ended, which is no error. */
+/* Starts a scancel of `signal` ("TERM", "KILL") to the steps with these ids; some of
+ * them may have ended, which is no error.  It tells the nodes itself and waits
+ * long for those that do not answer: the caller goes on meanwhile.  What it says
+ * is of no use, for it complains of each node that has no part in a step. */
 int disagg_steps_signal(struct disagg_arena *arena, const struct disagg_slurm *slurm,
-	const char *signal, const char *const *id, unsigned count, struct disagg_err *err);
+	const char *signal, const char *const *id, unsigned count, struct disagg_proc *ret,
+	struct disagg_err *err);
 
 /* Seconds since 1970 when the job is to end; INT64_MAX: it has no limit. */
 int disagg_slurm_end_time(struct disagg_arena *arena, const struct disagg_slurm *slurm,
