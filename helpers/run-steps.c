@@ -140,7 +140,7 @@ void run_steps_advance(struct run *run)
 	for (unsigned i = 0; i < run->unit_count && launching < RUN_MOST_LAUNCHES; i++) {
 		struct unit *unit = &run->unit[i];
 
-		if (run->ending || run->state.verdict.set)
+		if (run->ending || run->told || run->state.verdict.set)
 			return;
 		if (!unit->wanted || unit->proc.pid || unit->done || run_ns() < unit->not_before_ns)
 			continue;
@@ -156,7 +156,7 @@ void run_steps_advance(struct run *run)
 const char *run_last_words(struct run *run, const char *log)
 {
 	char *text = disagg_rundir_tail(&run->arena, log, LAST_LINES);
-	const char *words = NULL, *slurm = NULL;
+	const char *words = NULL, *slurm = NULL, *node = NULL;
 
 	for (char *line = text; line && *line;) {
 		char *end = line + strcspn(line, "\n");
@@ -167,9 +167,11 @@ const char *run_last_words(struct run *run, const char *log)
 			slurm = slurm && strstr(slurm, "rror:") ? slurm : line;
 		else if (*line)
 			words = line;
+		if (strncmp(line, RUN_NODE_FAILURE, strlen(RUN_NODE_FAILURE)) == 0)
+			node = line;
 		line = is_last ? end : end + 1;
 	}
-	return words ? words : slurm ? slurm : "its log is empty";
+	return node ? node : words ? words : slurm ? slurm : "its log is empty";
 }
 
 static void try_again(struct run *run, struct unit *unit)
@@ -230,7 +232,7 @@ bool run_told_too(const struct run *run)
 {
 	struct pollfd word = {.fd = run->signal_fd, .events = POLLIN};
 
-	return poll(&word, 1, 300) > 0;
+	return run->told || poll(&word, 1, 300) > 0;
 }
 
 void run_step_ended(struct run *run, struct unit *unit)

@@ -77,7 +77,7 @@ static void check_deadline(struct run *run)
 {
 	int64_t before = run->deadline_ns;
 
-	if (!before || run->ending || run->state.verdict.set || run_ns() < before)
+	if (!before || run->ending || run->told || run->state.verdict.set || run_ns() < before)
 		return;
 	run->deadline_ns = 0;
 	set_deadline(run, true);
@@ -98,15 +98,13 @@ static void take_signals(struct run *run)
 	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		int number = (int)info.ssi_signo;
 
-		if (run->ending || run->state.verdict.set)
+		if (run->ending || run->told || run->state.verdict.set) {
 			run_say(run, "signal %d (%s): already ending", number, strsignal(number));
-		else if (run->serving)
-			run_verdict(run, DISAGG_OK, NULL, "told to end by signal %d (%s)", number,
-				strsignal(number));
-		else
-			run_verdict(run, DISAGG_CHECK, NULL,
-				"ended by signal %d (%s) in phase '%s'", number, strsignal(number),
-				disagg_phase_names[run->state.phase]);
+			continue;
+		}
+		run->told = number;
+		run->told_ns = run_ns();
+		run->told_at = run_now();
 	}
 }
 
@@ -147,6 +145,8 @@ static int64_t next_look(const struct run *run, int64_t until)
 		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
 	if (run->nodes.proc.pid && run->nodes.proc.pidfd < 0)
 		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
+	if (run->told && !run->state.verdict.set)
+		next = sooner(next, now + LOOK_MS * MS_NS);
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		const struct unit *unit = &run->unit[i];
 		bool waits = unit->wanted && !unit->done && !unit->proc.pid && !run->ending;
@@ -197,6 +197,7 @@ void run_tick(struct run *run, int64_t until_ns)
 	if (fds && fds[2].revents)
 		run_nodes_input(run);
 	take_ends(run);
+	run_told_tick(run);
 	check_deadline(run);
 	disagg_arena_release(&scratch);
 }

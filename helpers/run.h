@@ -19,6 +19,8 @@
 #define RUN_GRACE_MS	  10000
 #define RUN_KILL_MS	  5000
 #define RUN_STAGES	  4u
+/* what srun says in a step's log when a node of it has failed */
+#define RUN_NODE_FAILURE "srun: error: Node failure on "
 
 /* A worker or a service, and its step. */
 struct unit {
@@ -78,6 +80,9 @@ struct run {
 	bool waiter_done;
 	struct disagg_err waiter_err;
 	struct disagg_proc teller; /* a scancel that signals steps */
+	int told;		   /* the signal that told us to end; 0: none */
+	int64_t told_ns;
+	double told_at;
 	struct disagg_state state;
 	bool dirty;
 	bool serving; /* TERM is a wish then, not a failure */
@@ -182,6 +187,10 @@ void run_deadline(struct run *run);
 int run_wait_ready(struct run *run, unsigned wave, bool whole);
 void run_ready_input(struct run *run);
 void run_ready_stop(struct run *run);
+/* ---- run-told.c: why we were told to end ---- */
+
+/* A verdict, as soon as the reason is known or will not be. */
+void run_told_tick(struct run *run);
 
 /* ---- run-end.c ---- */
 
