@@ -105,6 +105,7 @@ static void end_stage(struct run *run, unsigned stage)
 void run_end(struct run *run)
 {
 	run_ready_stop(run);
+	run_slurmd_stop(run);
 	run->ending = true;
 	/* what Slurm is asked from here on may take until it is answered: signals
 	 * change nothing any more */

@@ -147,6 +147,8 @@ static int64_t next_look(const struct run *run, int64_t until)
 		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
 	if (run->told && !run->state.verdict.set)
 		next = sooner(next, now + LOOK_MS * MS_NS);
+	if (!run->ending)
+		next = sooner(next, run_slurmd_next(run));
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		const struct unit *unit = &run->unit[i];
 		bool waits = unit->wanted && !unit->done && !unit->proc.pid && !run->ending;
@@ -170,6 +172,8 @@ static unsigned fill_fds(const struct run *run, struct pollfd *fds)
 	fds[count++] = (struct pollfd){.fd = run->waiter_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->nodes.out_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->nodes.proc.pidfd, .events = POLLIN};
+	if (run->sinfo.pid)
+		fds[count++] = (struct pollfd){.fd = run->sinfo.pidfd, .events = POLLIN};
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		if (run->unit[i].proc.pid)
 			fds[count++] =
@@ -187,7 +191,7 @@ void run_tick(struct run *run, int64_t until_ns)
 	run_steps_advance(run);
 	run_state_flush(run);
 	run_live(run);
-	fds = disagg_arena_array(&scratch, run->unit_count + 4u, sizeof(*fds));
+	fds = disagg_arena_array(&scratch, run->unit_count + 5u, sizeof(*fds));
 	if (fds)
 		count = fill_fds(run, fds);
 	poll(fds, count, (int)(next_look(run, until_ns) / MS_NS) + 1);
@@ -198,6 +202,7 @@ void run_tick(struct run *run, int64_t until_ns)
 		run_nodes_input(run);
 	take_ends(run);
 	run_told_tick(run);
+	run_slurmd_tick(run);
 	check_deadline(run);
 	disagg_arena_release(&scratch);
 }

@@ -9,13 +9,16 @@
 #define SCRIPT	    "disagg-job.sh"
 #define MARGIN_S    30
 #define STATUS_MOST 8
+#define NODE_CHECK  60
 
-enum { O_SCRIPT = 256, O_MARGIN };
+enum { O_SCRIPT = 256, O_MARGIN, O_NODE_CHECK };
 
 static const struct helper_option options[] = {
 	{"script", O_SCRIPT, HELPER_FLAG, NULL, "print the path of the generic job script"},
 	{"margin", O_MARGIN, HELPER_VALUE, "TIME",
 		"end in order this long before the job's limit (30s)"},
+	{"node-check", O_NODE_CHECK, HELPER_VALUE, "TIME",
+		"ask Slurm this often whether the nodes' slurmd answer (60s; 0: never)"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -31,7 +34,7 @@ static const struct helper helper = {
 		    "  printf '#!/bin/bash\\nexec disagg run\\n' >job.sh\n",
 	.environment = "  SLURM_DISAGG_PLAN, SLURM_DISAGG_CONFIG   what the job carries\n"
 		       "  DISAGG_RUN_DIR   where logs and state.json go\n"
-		       "  PATH             where srun, scancel, squeue and scontrol are\n",
+		       "  PATH             where srun, scancel, squeue, sinfo and scontrol are\n",
 	.exits =
 		"  0 ok, 1 ended by a signal, 2 usage, 3 the configuration is bad, 4 a program is\n"
 		"  missing, 5 a system call or the start of a step failed, 6 a time limit, 7 a\n"
@@ -41,7 +44,7 @@ static const struct helper helper = {
 
 struct call {
 	bool script;
-	int64_t margin_s;
+	int64_t margin_s, node_check_s;
 };
 
 extern char **environ;
@@ -51,16 +54,25 @@ static const char *environment(const char *name)
 	return getenv(name);
 }
 
+static int take_time(const char *option, const char *value, int64_t *ret)
+{
+	if (disagg_num_duration(value, ret) || *ret > 86400)
+		return helper_usage(&helper, "--%s: '%s' is no duration of at most a day: 30s, 2m",
+			option, value);
+	return 0;
+}
+
 static int take(void *context, int id, const char *value)
 {
 	struct call *call = context;
 
-	if (id == O_SCRIPT)
+	if (id == O_SCRIPT) {
 		call->script = true;
-	else if (disagg_num_duration(value, &call->margin_s) || call->margin_s > 86400)
-		return helper_usage(
-			&helper, "--margin: '%s' is no duration of at most a day: 30s, 2m", value);
-	return 0;
+		return 0;
+	}
+	if (id == O_MARGIN)
+		return take_time("margin", value, &call->margin_s);
+	return take_time("node-check", value, &call->node_check_s);
 }
 
 /* ---- the script ---- */
@@ -322,13 +334,15 @@ static int work(struct run *run)
 
 int main(int argc, char **argv)
 {
-	struct call call = {.margin_s = MARGIN_S};
+	struct call call = {.margin_s = MARGIN_S, .node_check_s = NODE_CHECK};
 	struct run run = {.waiter = DISAGG_PROC_INIT,
 		.look = DISAGG_PROC_INIT,
 		.waiter_fd = -1,
 		.nodes = {.proc = DISAGG_PROC_INIT, .in_fd = -1, .out_fd = -1},
 		.signal_fd = -1,
+		.sinfo = DISAGG_PROC_INIT,
 		.teller = DISAGG_PROC_INIT,
+		.sinfo_fd = -1,
 		.live = isatty(STDERR_FILENO)};
 	struct disagg_err err = DISAGG_ERR_INIT;
 	int first, rc = helper_parse(&helper, argc, argv, take, &call, &first);
@@ -338,6 +352,7 @@ int main(int argc, char **argv)
 	if (first < argc)
 		return helper_usage(&helper, "unexpected argument '%s'", argv[first]);
 	run.margin_s = call.margin_s;
+	run.node_check_s = call.node_check_s;
 	if (call.script)
 		rc = print_script(&run.arena);
 	else if (prepare(&run, &err))

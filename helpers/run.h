@@ -79,8 +79,12 @@ struct run {
 	int waiter_fd;
 	bool waiter_done;
 	struct disagg_err waiter_err;
+	struct disagg_proc sinfo;  /* asks for the nodes */
 	struct disagg_proc teller; /* a scancel that signals steps */
-	int told;		   /* the signal that told us to end; 0: none */
+	int sinfo_fd;
+	int64_t node_check_s, node_check_ns; /* 0: never; the next one */
+	bool *node_silent;		     /* by host */
+	int told;			     /* the signal that told us to end; 0: none */
 	int64_t told_ns;
 	double told_at;
 	struct disagg_state state;
@@ -187,6 +191,12 @@ void run_deadline(struct run *run);
 int run_wait_ready(struct run *run, unsigned wave, bool whole);
 void run_ready_input(struct run *run);
 void run_ready_stop(struct run *run);
+/* ---- run-slurmd.c: that the nodes' slurmd still answer Slurm ---- */
+
+void run_slurmd_tick(struct run *run);
+int64_t run_slurmd_next(const struct run *run);
+void run_slurmd_stop(struct run *run);
+
 /* ---- run-told.c: why we were told to end ---- */
 
 /* A verdict, as soon as the reason is known or will not be. */

@@ -33,6 +33,7 @@ int disagg_slurm_find(struct disagg_arena *arena, const char *path, struct disag
 				programs[i].name);
 		*programs[i].place = found;
 	}
+	ret->sinfo = disagg_proc_find(arena, "sinfo", path);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
  */
 struct disagg_slurm {
 	const char *srun, *scancel, *squeue, *scontrol; /* paths */
+	const char *sinfo;				/* NULL: not there */
 	const char *job_id;
 	const char *const *envp;
 	int cancel_fd; /* of calls that wait; -1: none */
