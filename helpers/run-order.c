@@ -217,8 +217,9 @@ int run_order(struct run *run, struct disagg_err *err)
 	run->unit_count = plan->worker_count + plan->service_count;
 	run->unit = disagg_arena_array(&run->arena, run->unit_count + 1u, sizeof(*run->unit));
 	shown = disagg_arena_array(&run->arena, run->unit_count + 1u, sizeof(*shown));
+	run->watched = disagg_arena_array(&run->arena, run->unit_count + 1u, sizeof(*run->watched));
 	run->node_silent = disagg_arena_array(&run->arena, run->in.hosts.count + 1u, sizeof(bool));
-	if (!run->unit || !shown || !run->node_silent)
+	if (!run->unit || !shown || !run->watched || !run->node_silent)
 		return disagg_err_nomem(err);
 	for (unsigned i = 0; i < run->unit_count; i++)
 		shown[i] = &run->unit[i].shown;

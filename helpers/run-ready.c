@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/run.h"
-#include "lib/host/ready.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -15,9 +14,13 @@
  * or a signal is seen at once, whatever an endpoint does.
  */
 struct message {
-	enum { PROGRESS, READY, FAILED } kind;
-	struct disagg_err err; /* FAILED; of PROGRESS the text */
+	enum { PROGRESS, READY, FAILED, ANSWERS, SILENT } kind;
+	unsigned target;       /* ANSWERS, SILENT */
+	int64_t since_ns;      /* as well */
+	struct disagg_err err; /* FAILED; of PROGRESS and SILENT the text */
 };
+
+typedef void child_work(struct disagg_ready_spec *spec, int fd);
 
 static const enum disagg_ready_kind kinds[DISAGG_E_COUNT] = {
 	[DISAGG_E_SGLANG_ROUTER] = DISAGG_READY_SGLANG_ROUTER,
@@ -45,8 +48,7 @@ static void count_workers(
 	}
 }
 
-static int make_target(
-	struct run *run, const struct unit *unit, unsigned wave, struct disagg_ready_target *ret)
+int run_ready_target(struct run *run, const struct unit *unit, struct disagg_ready_target *ret)
 {
 	struct disagg_ready_target target = {
 		.name = unit->shown.name, .kind = kinds[unit->role->engine]};
@@ -57,10 +59,18 @@ static int make_target(
 	else
 		target.url = disagg_arena_printf(&run->arena, "http://%s:%d%s", unit->shown.host,
 			unit->health.port, unit->health.path ? unit->health.path : "/");
-	if (unit->role->kind == DISAGG_FRONTEND)
-		count_workers(run, wave, &target.prefill, &target.decode);
 	*ret = target;
 	return target.url ? 0 : -1;
+}
+
+static int make_target(
+	struct run *run, const struct unit *unit, unsigned wave, struct disagg_ready_target *ret)
+{
+	if (run_ready_target(run, unit, ret))
+		return -1;
+	if (unit->role->kind == DISAGG_FRONTEND)
+		count_workers(run, wave, &ret->prefill, &ret->decode);
+	return 0;
 }
 
 static bool is_asked(const struct unit *unit, unsigned wave, bool whole)
@@ -134,23 +144,48 @@ static void report(void *context, const char *line)
 	send_message(*fd, &message);
 }
 
-static void child_run(struct disagg_ready_spec *spec, int fd)
+static void wait_in_child(struct disagg_ready_spec *spec, int fd)
 {
 	struct message message = {.kind = READY};
+
+	spec->progress = report;
+	if (disagg_ready_wait(spec, &message.err))
+		message.kind = FAILED;
+	send_message(fd, &message);
+}
+
+static void report_change(
+	void *context, unsigned index, bool good, int64_t since_ns, const char *why)
+{
+	const int *fd = context;
+	struct message message = {
+		.kind = good ? ANSWERS : SILENT, .target = index, .since_ns = since_ns};
+
+	disagg_err_set(&message.err, DISAGG_OK, "%s", why);
+	send_message(*fd, &message);
+}
+
+static void watch_in_child(struct disagg_ready_spec *spec, int fd)
+{
+	(void)fd;
+	spec->changed = report_change;
+	(void)disagg_ready_watch(spec, NULL);
+}
+
+static void child_run(struct disagg_ready_spec *spec, child_work *work, int fd)
+{
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	spec->progress = report;
 	spec->context = &fd;
-	if (disagg_ready_wait(spec, &message.err))
-		message.kind = FAILED;
-	send_message(fd, &message);
+	work(spec, fd);
 	_exit(0);
 }
 
-static int start_child(struct run *run, struct disagg_ready_spec *spec, struct disagg_err *err)
+static int start_child(
+	struct run *run, struct disagg_ready_spec *spec, child_work *work, struct disagg_err *err)
 {
 	int ends[2];
 	pid_t pid;
@@ -160,7 +195,7 @@ static int start_child(struct run *run, struct disagg_ready_spec *spec, struct d
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		child_run(spec, ends[1]);
+		child_run(spec, work, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0) {
@@ -174,6 +209,11 @@ static int start_child(struct run *run, struct disagg_ready_spec *spec, struct d
 	return 0;
 }
 
+int run_ready_watch(struct run *run, struct disagg_ready_spec *spec, struct disagg_err *err)
+{
+	return start_child(run, spec, watch_in_child, err);
+}
+
 /* ---- the parent ---- */
 
 static void take_progress(struct run *run, const char *text)
@@ -185,26 +225,43 @@ static void take_progress(struct run *run, const char *text)
 	run_state_touch(run);
 }
 
+static void take_message(struct run *run, const struct message *message)
+{
+	switch (message->kind) {
+	case PROGRESS:
+		take_progress(run, message->err.text);
+		return;
+	case ANSWERS:
+	case SILENT:
+		run_health_take(run, message->target, message->kind == ANSWERS, message->since_ns,
+			message->err.text);
+		return;
+	case FAILED:
+		run->waiter_err = message->err;
+		break;
+	case READY:
+		break;
+	}
+	run->waiter_done = true;
+}
+
 void run_ready_input(struct run *run)
 {
 	struct message message;
-	ssize_t got = recv(run->waiter_fd, &message, sizeof(message), MSG_DONTWAIT);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (got != (ssize_t)sizeof(message)) {
+	while (!run->waiter_done) {
+		ssize_t got = recv(run->waiter_fd, &message, sizeof(message), MSG_DONTWAIT);
+
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (got == (ssize_t)sizeof(message)) {
+			take_message(run, &message);
+			continue;
+		}
 		disagg_err_set(&run->waiter_err, DISAGG_SYSTEM,
 			"the process that waits for readiness has died");
 		run->waiter_done = true;
-		return;
 	}
-	if (message.kind == PROGRESS) {
-		take_progress(run, message.err.text);
-		return;
-	}
-	if (message.kind == FAILED)
-		run->waiter_err = message.err;
-	run->waiter_done = true;
 }
 
 void run_ready_stop(struct run *run)
@@ -239,7 +296,8 @@ int run_wait_ready(struct run *run, unsigned wave, bool whole)
 
 	if (make_spec(run, wave, whole, &spec))
 		disagg_err_nomem(&err);
-	else if ((spec.target_count || spec.frontend) && start_child(run, &spec, &err) == 0) {
+	else if ((spec.target_count || spec.frontend) &&
+		 start_child(run, &spec, wait_in_child, &err) == 0) {
 		while (!run->waiter_done && !run->state.verdict.set)
 			run_tick(run, INT64_MAX);
 		run_ready_stop(run);
@@ -250,5 +308,6 @@ int run_wait_ready(struct run *run, unsigned wave, bool whole)
 	if (run->state.verdict.set)
 		return -1;
 	mark_ready(run, wave, whole);
+	run->watches = whole;
 	return 0;
 }

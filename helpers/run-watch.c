@@ -148,7 +148,7 @@ static int64_t next_look(const struct run *run, int64_t until)
 	if (run->told && !run->state.verdict.set)
 		next = sooner(next, now + LOOK_MS * MS_NS);
 	if (!run->ending)
-		next = sooner(next, run_slurmd_next(run));
+		next = sooner(next, sooner(run_health_next(run), run_slurmd_next(run)));
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		const struct unit *unit = &run->unit[i];
 		bool waits = unit->wanted && !unit->done && !unit->proc.pid && !run->ending;
@@ -202,6 +202,7 @@ void run_tick(struct run *run, int64_t until_ns)
 		run_nodes_input(run);
 	take_ends(run);
 	run_told_tick(run);
+	run_health_tick(run);
 	run_slurmd_tick(run);
 	check_deadline(run);
 	disagg_arena_release(&scratch);

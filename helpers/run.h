@@ -5,6 +5,7 @@
 #include "helpers/helper.h"
 #include "lib/host/inside.h"
 #include "lib/host/proc.h"
+#include "lib/host/ready.h"
 #include "lib/host/state.h"
 #include "lib/host/step.h"
 
@@ -46,6 +47,11 @@ struct unit {
 	bool in_container;
 	const char *const *container; /* options for srun */
 	const char *container_name;   /* NULL: no other step can share it */
+
+	bool asked;	/* is among those whose health is watched */
+	bool warned, lost;
+	int64_t silent_ns; /* no good answer since then; 0: it answers */
+	char why[160];
 };
 
 /* disagg-node on every node of the plan: one step, told by its input. */
@@ -79,6 +85,9 @@ struct run {
 	int waiter_fd;
 	bool waiter_done;
 	struct disagg_err waiter_err;
+	bool watches; /* all are ready, and the child goes on asking */
+	int64_t watch_ns;
+	struct unit **watched;	   /* by target */
 	struct disagg_proc sinfo;  /* asks for the nodes */
 	struct disagg_proc teller; /* a scancel that signals steps */
 	int sinfo_fd;
@@ -191,6 +200,21 @@ void run_deadline(struct run *run);
 int run_wait_ready(struct run *run, unsigned wave, bool whole);
 void run_ready_input(struct run *run);
 void run_ready_stop(struct run *run);
+/* Whom to ask, without the counts of a frontend; -1: no memory. */
+int run_ready_target(
+	struct run *run, const struct unit *unit, struct disagg_ready_target *ret_target);
+/* The child again, asking for as long as it lives. */
+int run_ready_watch(struct run *run, struct disagg_ready_spec *spec, struct disagg_err *err);
+
+/* ---- run-health.c: that what was ready still answers ---- */
+
+/* Looks who is to be asked, and who has been silent for too long. */
+void run_health_tick(struct run *run);
+/* What the child says of target `index`. */
+void run_health_take(struct run *run, unsigned index, bool good, int64_t since_ns, const char *why);
+/* When the tick is needed next. */
+int64_t run_health_next(const struct run *run);
+
 /* ---- run-slurmd.c: that the nodes' slurmd still answer Slurm ---- */
 
 void run_slurmd_tick(struct run *run);
