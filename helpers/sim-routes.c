@@ -127,6 +127,8 @@ static void answer_workers(struct sim *sim, struct sim_call *call)
 	bool hidden = false;
 	struct disagg_strbuf out;
 
+	if (sim_is_ready(sim))
+		mark_ready(sim);
 	disagg_strbuf_init(&out, 0);
 	disagg_strbuf_puts(&out, "{\"workers\":[");
 	for (unsigned i = 0; i < count; i++) {
