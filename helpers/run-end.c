@@ -17,13 +17,16 @@ static unsigned left_of(const struct run *run, unsigned stage)
 	return left;
 }
 
-static const char *step_of(const struct disagg_steps *steps, const char *name)
+/* A step that did not start, or whose worker was started again, may be listed
+ * beside the new one for a while: all of that name are told. */
+static unsigned add_steps(
+	const struct disagg_steps *steps, const char *name, const char **id, unsigned count)
 {
 	for (unsigned i = 0; i < steps->count; i++) {
 		if (strcmp(steps->v[i].name, name) == 0)
-			return steps->v[i].id;
+			id[count++] = steps->v[i].id;
 	}
-	return NULL;
+	return count;
 }
 
 /* Slurm is asked for the steps of a stage; a client whose step is not there yet
@@ -33,23 +36,24 @@ static void signal_stage(struct run *run, unsigned stage, const char *signal)
 	struct disagg_arena scratch = DISAGG_ARENA_INIT;
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_steps steps = {0};
-	const char **id = disagg_arena_array(&scratch, run->unit_count + 1u, sizeof(*id));
+	const char **id = NULL;
 	unsigned count = 0;
-	bool listed = id && disagg_steps_list(&scratch, &run->slurm, &steps, &err) == 0;
+	bool listed = disagg_steps_list(&scratch, &run->slurm, &steps, &err) == 0;
 
+	if (listed)
+		id = disagg_arena_array(&scratch, steps.count + 1u, sizeof(*id));
+	listed = listed && id;
 	for (unsigned i = 0; listed && i < run->unit_count; i++) {
 		struct unit *unit = &run->unit[i];
-		const char *step;
+		unsigned before = count;
 
 		if (!unit->proc.pid || unit->stage != stage)
 			continue;
-		step = step_of(&steps, unit->shown.name);
+		count = add_steps(&steps, unit->shown.name, id, count);
 		unit->told = true;
 		if (unit->shown.state != DISAGG_UNIT_ENDING)
 			unit->shown.state = DISAGG_UNIT_ENDING;
-		if (step)
-			id[count++] = step;
-		else if (unit->shown.up <= 0)
+		if (count == before && unit->shown.up <= 0)
 			kill(unit->proc.pid, SIGTERM);
 	}
 	disagg_proc_kill(&run->teller);

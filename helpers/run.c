@@ -175,6 +175,15 @@ static bool all_up(const struct run *run, unsigned wave)
 	return true;
 }
 
+/* Of a worker that was tried twice the later step is the one that runs. */
+static void note_step(struct unit *unit, const char *id)
+{
+	size_t len = unit->shown.step ? strlen(unit->shown.step) : 0, own = strlen(id);
+
+	if (own > len || (own == len && strcmp(id, unit->shown.step) > 0))
+		unit->shown.step = id;
+}
+
 /* Step numbers, for state.json and for whoever wants to look into a step. */
 static void note_steps(struct run *run)
 {
@@ -186,7 +195,7 @@ static void note_steps(struct run *run)
 	for (unsigned i = 0; i < run->unit_count; i++) {
 		for (unsigned s = 0; s < steps.count; s++) {
 			if (strcmp(steps.v[s].name, run->unit[i].shown.name) == 0)
-				run->unit[i].shown.step = steps.v[s].id;
+				note_step(&run->unit[i], steps.v[s].id);
 		}
 	}
 	run_state_touch(run);
