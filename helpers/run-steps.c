@@ -238,7 +238,7 @@ bool run_told_too(const struct run *run)
 void run_step_ended(struct run *run, struct unit *unit)
 {
 	char how[64];
-	bool was_up = run_is_up(unit) || look_for_mark(run, unit);
+	bool was_up = unit->shown.up > 0 || look_for_mark(run, unit);
 
 	disagg_proc_tell(unit->proc.status, how, sizeof(how));
 	unit->shown.how = disagg_arena_strdup(&run->arena, how);
