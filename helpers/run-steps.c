@@ -108,6 +108,7 @@ static bool look_for_mark(struct run *run, struct unit *unit)
 		unit->shown.ip = disagg_arena_strdup(&run->arena, mark.ip);
 		unit->shown.state = DISAGG_UNIT_RUNNING;
 		unit->shown.up = run_now();
+		run->moved = true;
 		run_state_touch(run);
 	}
 	disagg_arena_release(&scratch);

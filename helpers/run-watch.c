@@ -135,6 +135,8 @@ static int64_t next_look(const struct run *run, int64_t until)
 {
 	int64_t now = run_ns(), next = sooner(until, now + IDLE_MS * MS_NS);
 
+	if (run->moved)
+		return 0;
 	if (run->live && run->state.phase <= DISAGG_PHASE_BENCHMARK)
 		next = sooner(next, now + RUN_LIVE_NS);
 	if (run->dirty)
@@ -189,6 +191,8 @@ void run_tick(struct run *run, int64_t until_ns)
 	unsigned count = 0;
 
 	run_steps_advance(run);
+	run_health_tick(run);
+	run_slurmd_tick(run);
 	run_state_flush(run);
 	run_live(run);
 	fds = disagg_arena_array(&scratch, run->unit_count + 5u, sizeof(*fds));
@@ -202,8 +206,7 @@ void run_tick(struct run *run, int64_t until_ns)
 		run_nodes_input(run);
 	take_ends(run);
 	run_told_tick(run);
-	run_health_tick(run);
-	run_slurmd_tick(run);
+	run->moved = false;
 	check_deadline(run);
 	disagg_arena_release(&scratch);
 }

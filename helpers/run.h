@@ -47,8 +47,7 @@ struct unit {
 	bool in_container;
 	const char *const *container; /* options for srun */
 	const char *container_name;   /* NULL: no other step can share it */
-
-	bool asked;	/* is among those whose health is watched */
+	bool asked;		      /* is among those whose health is watched */
 	bool warned, lost;
 	int64_t silent_ns; /* no good answer since then; 0: it answers */
 	char why[160];
@@ -98,6 +97,7 @@ struct run {
 	double told_at;
 	struct disagg_state state;
 	bool dirty;
+	bool moved;   /* a step is up: somebody waits for that */
 	bool serving; /* TERM is a wish then, not a failure */
 	bool ending;
 	bool state_failed;
