@@ -168,6 +168,7 @@ static int find_health(struct run *run, struct unit *unit, struct disagg_err *er
 static int make_units(struct run *run, const unsigned *wave, struct disagg_err *err)
 {
 	const struct disagg_plan *plan = run->in.plan;
+	const struct disagg_service *direct = disagg_engine_direct(plan);
 	struct unit *unit = run->unit;
 	int rc = 0;
 
@@ -178,11 +179,14 @@ static int make_units(struct run *run, const unsigned *wave, struct disagg_err *
 		rc = init_unit(run, unit, unit->worker->role, unit->worker->index,
 			plan->process[unit->worker->first_process].node);
 	}
-	for (uint32_t i = 0; rc == 0 && i < plan->service_count; i++, unit++) {
+	for (uint32_t i = 0; rc == 0 && i < plan->service_count; i++) {
+		if (&plan->service[i] == direct)
+			continue;
 		unit->service = i;
 		unit->wave = wave[plan->service[i].role];
 		rc = init_unit(run, unit, plan->service[i].role, plan->service[i].index,
 			plan->service[i].node);
+		unit++;
 	}
 	if (rc)
 		return disagg_err_nomem(err);
@@ -215,6 +219,8 @@ int run_order(struct run *run, struct disagg_err *err)
 	if (find_waves(run, wave, err))
 		return -1;
 	run->unit_count = plan->worker_count + plan->service_count;
+	if (disagg_engine_direct(plan))
+		run->unit_count--;
 	run->unit = disagg_arena_array(&run->arena, run->unit_count + 1u, sizeof(*run->unit));
 	shown = disagg_arena_array(&run->arena, run->unit_count + 1u, sizeof(*shown));
 	run->watched = disagg_arena_array(&run->arena, run->unit_count + 1u, sizeof(*run->watched));

@@ -235,16 +235,22 @@ void disagg_cmd_listens(struct disagg_cmd *cmd, int port)
 		cmd->out->listen[cmd->out->listen_count++] = port;
 }
 
-const struct disagg_service *disagg_cmd_service(
-	const struct disagg_cmd *cmd, enum disagg_engine engine)
+static const struct disagg_service *first_service(
+	const struct disagg_plan *plan, enum disagg_engine engine)
 {
-	for (uint32_t i = 0; i < cmd->plan->service_count; i++) {
-		const struct disagg_service *service = &cmd->plan->service[i];
+	for (uint32_t i = 0; i < plan->service_count; i++) {
+		const struct disagg_service *service = &plan->service[i];
 
-		if (cmd->plan->role[service->role].engine == engine)
+		if (plan->role[service->role].engine == engine)
 			return service;
 	}
 	return NULL;
+}
+
+const struct disagg_service *disagg_cmd_service(
+	const struct disagg_cmd *cmd, enum disagg_engine engine)
+{
+	return first_service(cmd->plan, engine);
 }
 
 int disagg_cmd_service_port(const struct disagg_cmd *cmd, const struct disagg_service *service)
@@ -260,18 +266,23 @@ const struct disagg_process *disagg_cmd_leader(
 
 /* `vllm serve` is always its own frontend, trtllm-serve where there is nothing
  * to put together. */
-const struct disagg_service *disagg_cmd_direct(const struct disagg_cmd *cmd)
+const struct disagg_service *disagg_engine_direct(const struct disagg_plan *plan)
 {
-	const struct disagg_service *own = disagg_cmd_service(cmd, DISAGG_E_VLLM_SERVER);
+	const struct disagg_service *own = first_service(plan, DISAGG_E_VLLM_SERVER);
 
 	if (own)
 		return own;
-	own = disagg_cmd_service(cmd, DISAGG_E_TRTLLM_SERVER);
-	for (uint32_t i = 0; own && i < cmd->plan->worker_count; i++) {
-		if (cmd->plan->role[cmd->plan->worker[i].role].kind != DISAGG_AGG)
+	own = first_service(plan, DISAGG_E_TRTLLM_SERVER);
+	for (uint32_t i = 0; own && i < plan->worker_count; i++) {
+		if (plan->role[plan->worker[i].role].kind != DISAGG_AGG)
 			return NULL;
 	}
 	return own;
+}
+
+const struct disagg_service *disagg_cmd_direct(const struct disagg_cmd *cmd)
+{
+	return disagg_engine_direct(cmd->plan);
 }
 
 const char *disagg_cmd_mode(const struct disagg_cmd *cmd)

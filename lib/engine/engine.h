@@ -68,6 +68,10 @@ void disagg_engine_ports(struct disagg_arena *arena, const struct disagg_job *jo
 	const struct disagg_plan *plan, const struct disagg_engine_site *site, uint32_t node,
 	struct disagg_portset *ret);
 
+/* The frontend whose port the only worker has itself, so that there is nothing
+ * to start for it; NULL: none. */
+const struct disagg_service *disagg_engine_direct(const struct disagg_plan *plan);
+
 /* The log of a worker or service in the run directory: "prefill_0.log"; in the
  * TensorRT-LLM dialect "gen_server_0.log", "ctx_server_0.log", ... */
 const char *disagg_engine_log_name(

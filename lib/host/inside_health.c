@@ -20,12 +20,23 @@ static void apply_rule(const struct disagg_inside *in, uint32_t role, int port,
 		health->port = port;
 }
 
+static int service_port(const struct disagg_inside *in, const struct disagg_service *service)
+{
+	int pinned = in->plan->role[service->role].pin[DISAGG_PORT_HTTP];
+
+	return pinned > 0 ? pinned : disagg_inside_port(in, service->port);
+}
+
 static int worker_port(const struct disagg_inside *in, const struct disagg_process *process)
 {
+	const struct disagg_service *direct =
+		disagg_inside_is_dynamo(in) ? NULL : disagg_engine_direct(in->plan);
 	const struct disagg_plan_role *role =
 		&in->plan->role[in->plan->worker[process->worker].role];
 	static const enum disagg_port asked[] = {DISAGG_PORT_HTTP, DISAGG_PORT_SYSTEM};
 
+	if (direct)
+		return service_port(in, direct);
 	for (unsigned i = 0; i < 2; i++) {
 		enum disagg_port port = asked[disagg_inside_is_dynamo(in) ? 1 - i : i];
 
@@ -69,8 +80,7 @@ int disagg_inside_service_health(struct disagg_inside *in, uint32_t service,
 	struct disagg_inside_health *ret, struct disagg_err *err)
 {
 	const struct disagg_service *s = &in->plan->service[service];
-	int pinned = in->plan->role[s->role].pin[DISAGG_PORT_HTTP];
-	int port = pinned > 0 ? pinned : disagg_inside_port(in, s->port);
+	int port = service_port(in, s);
 	struct disagg_inside_health health = {.path = "/health", .port = port};
 	struct disagg_command command = {0};
 	struct disagg_err why = DISAGG_ERR_INIT;
