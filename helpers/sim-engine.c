@@ -416,6 +416,11 @@ uint64_t sim_engine_tokens(const struct sim_engine *engine)
 	return engine->tokens;
 }
 
+uint64_t sim_engine_requests(const struct sim_engine *engine)
+{
+	return engine->numbers;
+}
+
 void sim_engine_free(struct sim_engine *engine)
 {
 	if (!engine)

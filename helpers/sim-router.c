@@ -37,7 +37,7 @@ struct sim_router {
 	unsigned turn[3]; /* round robin, by role */
 	int64_t poll_ns;
 	bool closing;
-	uint64_t requests;
+	uint64_t requests, taken; /* the number of the last one; how many there were */
 	struct relay *first;
 };
 
@@ -149,6 +149,11 @@ unsigned sim_router_peers(const struct sim_router *router, const struct sim_peer
 {
 	*ret = router->peer;
 	return router->peers;
+}
+
+uint64_t sim_router_requests(const struct sim_router *router)
+{
+	return router->taken;
 }
 
 const char *sim_router_model(const struct sim_router *router)
@@ -433,6 +438,7 @@ void sim_router_take(struct sim_router *router, struct sim_call *call, const str
 	relay->call = call;
 	relay->is_stream = ask->stream;
 	relay->request = ++router->requests & INT64_MAX;
+	router->taken++;
 	relay->stage = sim_router_count(router, SIM_PREFILL) ? NEED_PREFILL : NEED_DECODE;
 	snprintf(relay->path, sizeof(relay->path), "%s", path);
 	disagg_strbuf_init(&relay->body, SIM_MAX_BODY + 1024);

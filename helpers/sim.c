@@ -248,6 +248,22 @@ static int loop(struct running *run, struct disagg_err *err)
 	}
 }
 
+/* Of a rehearsal it shows that work went the whole way. */
+static void tell_work(const struct sim *sim)
+{
+	static const char *const moved[] = {
+		[SIM_AGG] = "moved", [SIM_PREFILL] = "sent", [SIM_DECODE] = "fetched"};
+
+	if (sim->router)
+		sim_log("handed on %llu requests",
+			(unsigned long long)sim_router_requests(sim->router));
+	if (sim->engine)
+		sim_log("did %llu requests, %llu tokens; %s %llu KV bytes",
+			(unsigned long long)sim_engine_requests(sim->engine),
+			(unsigned long long)sim_engine_tokens(sim->engine), moved[sim->role],
+			(unsigned long long)sim_kv_bytes(sim->kv));
+}
+
 /* Router and KV first: what they still owe is answered while the server is there. */
 static void close_parts(struct running *run)
 {
@@ -286,6 +302,7 @@ static int run_all(struct running *run)
 		result = open_parts(run, &err);
 	if (result == 0)
 		result = loop(run, &err);
+	tell_work(&run->sim);
 	close_parts(run);
 	if (result < 0)
 		return helper_fail_err(&sim_helper, &err);

@@ -207,6 +207,7 @@ void sim_engine_run(struct sim_engine *engine, int64_t now);
 unsigned sim_engine_running(const struct sim_engine *engine);
 unsigned sim_engine_waiting(const struct sim_engine *engine);
 uint64_t sim_engine_tokens(const struct sim_engine *engine);
+uint64_t sim_engine_requests(const struct sim_engine *engine);
 void sim_engine_free(struct sim_engine *engine);
 
 /* ---- sim-router.c: hands completions on to workers ---- */
@@ -232,6 +233,8 @@ void sim_router_run(struct sim_router *router, int64_t now);
 unsigned sim_router_peers(const struct sim_router *router, const struct sim_peer **ret);
 unsigned sim_router_healthy(const struct sim_router *router, enum sim_role role);
 unsigned sim_router_count(const struct sim_router *router, enum sim_role role);
+/* Completions that came so far. */
+uint64_t sim_router_requests(const struct sim_router *router);
 /* Every peer was asked at least once. */
 bool sim_router_discovered(const struct sim_router *router);
 /* The model of a healthy decode worker; NULL: none yet. */

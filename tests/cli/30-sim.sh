@@ -394,6 +394,7 @@ has out "No available decode workers" "router: says which"
 workers=("${workers[0]}" "${workers[2]}")
 dismiss
 is "$rc" 0 "router: TERM ends it with 0"
+has router.log "handed on 13 requests" "router: tells how many requests there were"
 
 # the KV port, asked by others
 serve one --as=sglang --role=prefill
@@ -414,6 +415,7 @@ get /health
 is "$code" 200 "KV port: the worker goes on"
 stop
 is "$rc" 0 "KV port: and ends well"
+has "$log" "did 0 requests, 0 tokens; sent 0 KV bytes" "a worker tells what it did"
 
 fleet trtllm "" ""
 start front --as=trtllm-server --port=0 --decode=http://127.0.0.1:9 --expect-decode=1
