@@ -154,6 +154,7 @@ static void on_done(void *context, const struct disagg_http_response *response)
 
 	load->run->ended++;
 	load->run->connected |= response->status != 0;
+	load->run->simulated |= response->marked;
 	load->run->no_memory |= slot->answer.no_memory;
 	if (why) {
 		take_failure(slot, why);
@@ -178,6 +179,7 @@ static void send_one(struct load *load, int64_t start_ns)
 		.connect_timeout_ms = CONNECT_MS,
 		.timeout_ms = run->call->request_timeout_ms,
 		.body_limit = BODY_LIMIT,
+		.mark = "X-Disagg-Simulation",
 		.on_data = run->call->stream ? on_data : NULL,
 		.on_done = on_done,
 		.context = slot,

@@ -107,6 +107,9 @@ void bench_result_show(const struct bench_run *run, struct disagg_strbuf *out)
 	const struct bench_summary *sum = &run->sum;
 
 	show_heading(out, '=', " Serving Benchmark Result ");
+	if (run->simulated)
+		disagg_strbuf_puts(
+			out, "SIMULATION: answers of disagg-sim, no engine was measured\n");
 	show_count(out, "Successful requests:", run->completed);
 	show_real(out, "Benchmark duration (s):", duration(run));
 	show_count(out, "Total input tokens:", sum->input_tokens);
@@ -178,6 +181,7 @@ static void put_verdict(const struct bench_run *run, struct disagg_json_writer *
 	put_count(out, "failed", run->failed);
 	disagg_json_put_bool(out, "valid", !run->invalid);
 	disagg_json_put_text(out, "invalid_reason", run->invalid);
+	disagg_json_put_bool(out, "simulation", run->simulated);
 }
 
 static void put_concurrency(const struct bench_run *run, struct disagg_json_writer *out)

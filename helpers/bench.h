@@ -80,6 +80,7 @@ struct bench_run {
 	enum bench_end end;
 	bool no_memory;
 	bool connected; /* some server has answered something */
+	bool simulated; /* a stand-in has answered */
 	struct bench_summary sum;
 	const char *invalid; /* NULL: valid */
 	char invalid_text[512];

@@ -154,11 +154,20 @@ static size_t refuse(struct exchange *exchange, const char *why, size_t len)
 	return len ? 0 : 1;
 }
 
+static bool is_header(const char *line, size_t len, const char *name)
+{
+	size_t size = strlen(name);
+
+	return len > size && line[size] == ':' && strncasecmp(line, name, size) == 0;
+}
+
 static size_t on_header(char *bytes, size_t one, size_t len, void *context)
 {
 	struct exchange *exchange = context;
+	const char *mark = exchange->ask.mark;
 
-	(void)bytes;
+	if (mark && is_header(bytes, len, mark))
+		exchange->answer.marked = true;
 	if (!exchange->answer.first_byte_ns)
 		exchange->answer.first_byte_ns = disagg_monotonic_ns();
 	exchange->header_bytes += len;

@@ -28,6 +28,7 @@ struct disagg_http_request {
 	size_t body_limit;	     /* bytes kept; more is an error; 0: 1 MiB */
 	bool close;		     /* a connection of its own, not kept for others */
 	size_t greeting;	     /* tcp://: bytes to wait for, the body */
+	const char *mark;	     /* a header's name: `marked` tells; not copied; may be NULL */
 	/* Called as bytes of the body come (streaming); may be NULL.  Nothing is
 	 * kept then.  Non-zero ends the request. */
 	int (*on_data)(void *context, const char *bytes, size_t len, int64_t now_ns);
@@ -43,6 +44,7 @@ struct disagg_http_response {
 	size_t len;
 	const char *error; /* NULL: none; "connection refused", "timed out", ... */
 	bool refused;	   /* nobody listens there */
+	bool marked;	   /* the answer has the header `mark` */
 	int64_t started_ns, first_byte_ns, done_ns; /* CLOCK_MONOTONIC; 0: it never came to it */
 };
 

@@ -137,9 +137,11 @@ is "$(grep -oE '"[a-z0-9_]+":' $one | tr -d '":' | sort | tr '\n' ' ')" "$(
 	printf '%s\n' date backend model_id tokenizer_id best_of num_prompts request_rate burstiness \
 		max_concurrency reuse_http_connections duration completed total_input_tokens \
 		total_output_tokens request_throughput request_goodput output_throughput \
-		peak_output_tokens_per_s total_token_throughput failed valid invalid_reason input_lens \
-		output_lens ttfts itls generated_texts errors $measures | sort | tr '\n' ' '
+		peak_output_tokens_per_s total_token_throughput failed valid invalid_reason simulation \
+		input_lens output_lens ttfts itls generated_texts errors $measures | sort | tr '\n' ' '
 )" "the keys of the file are exactly these"
+is "$(value simulation $one)" true "the file says that a stand-in answered"
+has out "SIMULATION: answers of disagg-sim, no engine was measured" "and so does the block"
 is "$(value model_id $one)" m "the model is that of /v1/models"
 is "$(value completed $one)" 10 "completed"
 is "$(value total_input_tokens $one)" 500 "a word is a token to the server too"

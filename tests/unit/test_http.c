@@ -8,7 +8,7 @@
 struct seen {
 	unsigned done, data;
 	int status;
-	bool connected, refused, stop;
+	bool connected, refused, marked, stop;
 	char error[128], body[256];
 	size_t len, data_len;
 	int64_t took_ms, first_ms;
@@ -26,6 +26,7 @@ static void on_done(void *context, const struct disagg_http_response *response)
 	seen->status = response->status;
 	seen->connected = response->connected;
 	seen->refused = response->refused;
+	seen->marked = response->marked;
 	seen->len = response->len;
 	seen->took_ms = (response->done_ns - response->started_ns) / 1000000;
 	seen->first_ms = response->first_byte_ns
@@ -110,6 +111,8 @@ static void serve(int fd, const char *request, unsigned number, const void *cont
 		loopback_answer(fd, 200, "fine");
 	else if (strstr(request, "GET /503"))
 		loopback_answer(fd, 503, "");
+	else if (strstr(request, "GET /marked"))
+		loopback_send(fd, "HTTP/1.1 200 X\r\nx-stamp: 1\r\nContent-Length: 0\r\n\r\n");
 	else if (strstr(request, "GET /redirect"))
 		loopback_send(fd, "HTTP/1.1 302 X\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
 	else if (strstr(request, "GET /garbage"))
@@ -211,6 +214,38 @@ static void test_no_answer(void)
 	has_str(err.text, "'https://127.0.0.1/': expected http:// or tcp://", "with the URL");
 	disagg_http_close(http);
 	loopback_stop(&closed);
+}
+
+static void test_mark(void)
+{
+	static const struct {
+		const char *path, *mark;
+		bool found;
+	} marks[] = {
+		{"/marked", "X-Stamp", true},
+		{"/marked", "X-Stam", false},
+		{"/marked", "HTTP/1.1 200 X", false},
+		{"/marked", NULL, false},
+		{"/ok", "X-Stamp", false},
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		struct loopback server = loopback_start(serve, NULL);
+		struct disagg_http *http = open_http(0);
+		struct disagg_err err = DISAGG_ERR_INIT;
+		struct seen seen = {0};
+		struct disagg_http_request request = {.url = url_of(&server, marks[i].path),
+			.mark = marks[i].mark,
+			.on_done = on_done,
+			.context = &seen};
+
+		ok(disagg_http_add(http, &request, &err) == 0, "a header is looked for");
+		run_all(http);
+		is_int(seen.status, 200, "in an answer");
+		is_int(seen.marked, marks[i].found, marks[i].mark ? marks[i].mark : "none");
+		disagg_http_close(http);
+		loopback_stop(&server);
+	}
 }
 
 /* ---- what is sent ---- */
@@ -467,6 +502,7 @@ int main(void)
 {
 	test_answers();
 	test_no_answer();
+	test_mark();
 	test_post();
 	test_streaming();
 	test_queue();
