@@ -19,9 +19,6 @@ sed '/^benchmark:/,$d' "$SRC/configs/native-2p2d.yaml" >"$WORK/serve.yaml"
 	printf 'benchmark:\n  type: custom\n  command: "exit ${STATUS:-0}"\n'
 } >"$WORK/custom.yaml"
 cp "$SRC/configs/native-uneven.yaml" "$WORK/uneven.yaml"
-cp "$SRC"/configs/{srtctl-1p2d,trtllm-1p1d,native-command}.yaml "$WORK"
-sed 's/enable_multiple_frontends: false/enable_multiple_frontends: true/' \
-	"$SRC/configs/srtctl-1p2d.yaml" >"$WORK/nginx.yaml"
 
 run_job() { # CONFIG SBATCH-ARGUMENT...; prints the id
 	local config=$1
@@ -133,22 +130,6 @@ is "$(of "$job" '.phases | keys_unsorted | join(" ")')" "starting waiting benchm
 	"in all its phases"
 job=$(STATUS=8 run_job custom.yaml --exclusive)
 fails "a benchmark that says its result is invalid" 8 "$job"
-
-# ---- the other kinds: etcd, NATS, Dynamo, nginx, TensorRT-LLM, plain programs ----
-for config in srtctl-1p2d nginx trtllm-1p1d; do
-	job=$(run_job $config.yaml --exclusive --account=dev --partition=main)
-	is "$(wait_job "$job")" COMPLETED "$config.yaml comes up and is over" ||
-		sed 's/^/#   /' "$WORK/$job.out"
-	is "$(of "$job" '[.workers[] | select(.role != "benchmark" and .ready == null) | .name] | join(" ")')" \
-		"" "$config.yaml: all were ready"
-done
-job=$(run_job native-command.yaml --exclusive)
-until [ "$(jq -r .phase "$WORK/disagg-logs/$job/state.json" 2>/dev/null)" = serving ] || [ $SECONDS -gt 200 ]; do
-	sleep 0.1
-done
-has "$(as_user "$WORK/bin/disagg-status" "$job")" "store_0" "plain programs run"
-as_user scancel --batch --signal=TERM "$job"
-is "$(wait_job "$job")" COMPLETED "plain programs: the job completes"
 
 # ---- faults ----
 for fault in exit0:0.2 die:0.2 die:0.2:KILL die-after-ready:0.3:3; do
