@@ -149,6 +149,27 @@ static int put_mark(struct task *task, struct disagg_err *err)
 	return disagg_rundir_mark_put(task->arena, task->in.run_dir, name, &mark, err);
 }
 
+/* A rehearsal starts no container: a benchmark of the file's own is not there. */
+static bool is_in_image(const struct task *task)
+{
+	const struct disagg_role *role =
+		disagg_job_role(task->in.job, task->in.plan->role[task->role].name);
+
+	return task->in.plan->rehearse && role && role->container.image;
+}
+
+static int build_benchmark(struct task *task, struct disagg_err *err)
+{
+	if (!task->command.argc)
+		return exec_bench(task, err);
+	if (!is_in_image(task))
+		return 0;
+	fprintf(stderr,
+		"disagg-exec: REHEARSAL: '%s' is in a container: disagg-bench runs instead\n",
+		task->command.argv[0]);
+	return exec_bench(task, err);
+}
+
 int exec_build(struct task *task, struct disagg_err *err)
 {
 	struct disagg_inside *in = &task->in;
@@ -162,13 +183,13 @@ int exec_build(struct task *task, struct disagg_err *err)
 		    (uint32_t)(task->service - in->plan->service), &in->engine, &task->command,
 		    err))
 		return -1;
+	if (in->plan->role[task->role].engine == DISAGG_E_BENCHMARK)
+		return build_benchmark(task, err);
 	if (task->command.argc &&
 		disagg_inside_does_without(in, task->role, task->command.argv[0], task->path))
 		return exec_stand_in(task, err);
 	if (task->command.argc)
 		return 0;
-	if (in->plan->role[task->role].engine == DISAGG_E_BENCHMARK)
-		return exec_bench(task, err);
 	return disagg_err_set(err, DISAGG_CONFIG, "'%s' has nothing to run", task->name);
 }
 

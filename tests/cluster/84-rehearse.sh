@@ -20,6 +20,12 @@ plain=$(rehearse native-command.yaml)
 for name in $configs; do
 	job[$name]=$(rehearse "$name.yaml")
 done
+# a benchmark that only an image has
+{
+	sed '/^benchmark:/,$d' "$SRC/configs/native-2p2d.yaml"
+	printf 'container: {image: /images/none.sqsh}\nbenchmark: {type: custom, command: "no-such-client"}\n'
+} >"$WORK/in-image.yaml"
+job[in-image]=$(rehearse in-image.yaml)
 
 # ---- what is real in a rehearsal ----
 # the processes of this cluster that run a program of the machine
@@ -69,6 +75,7 @@ has "$(tail -n 20 "$WORK/disagg-$serving/etcd_0.log")" "received terminated sign
 has "$(cat "$WORK/disagg-$serving/nats_0.log")" "Server Exiting" "and so was NATS"
 
 # ---- each kind ----
+configs+=' in-image'
 for name in $configs; do
 	wait_job "${job[$name]}" 120 >/dev/null
 	rehearsed "$name.yaml" "$name.yaml" "${job[$name]}"
