@@ -13,6 +13,7 @@ enum {
 	O_MODEL,
 	O_CONCURRENCY,
 	O_RATE,
+	O_REQUEST_RATE,
 	O_ISL,
 	O_OSL,
 	O_RATIO,
@@ -46,7 +47,7 @@ static const struct helper_option options[] = {
 	{"concurrency", O_CONCURRENCY, HELPER_VALUE, "N,...",
 		"requests under way; each N is a run of its own (default 1)"},
 	{"rate", O_RATE, HELPER_VALUE, "R", "requests a second, Poisson arrivals (default inf)"},
-	{"request-rate", O_RATE, HELPER_VALUE, "R", "the same"},
+	{"request-rate", O_REQUEST_RATE, HELPER_VALUE, "R", "the same"},
 	{"isl", O_ISL, HELPER_VALUE, "N", "most tokens of a prompt (default 1024)"},
 	{"osl", O_OSL, HELPER_VALUE, "N", "most tokens of an answer (default 1024)"},
 	{"range-ratio", O_RATIO, HELPER_VALUE, "X",
@@ -185,7 +186,7 @@ static int take_concurrency(struct bench_call *call, const char *text)
 	}
 }
 
-static int take_rate(struct bench_call *call, const char *text)
+static int take_rate(struct bench_call *call, const char *option, const char *text)
 {
 	double rate;
 
@@ -195,7 +196,8 @@ static int take_rate(struct bench_call *call, const char *text)
 	}
 	if (disagg_num_real(text, &rate) || rate < 1e-3 || rate > 1e6)
 		return helper_usage(&helper,
-			"--rate: expected 'inf' or a number from 0.001 to 1000000, got '%s'", text);
+			"--%s: expected 'inf' or a number from 0.001 to 1000000, got '%s'", option,
+			text);
 	call->rate = rate;
 	return 0;
 }
@@ -271,7 +273,9 @@ static int take(void *context, int id, const char *value)
 	case O_CONCURRENCY:
 		return take_concurrency(call, value);
 	case O_RATE:
-		return take_rate(call, value);
+		return take_rate(call, "rate", value);
+	case O_REQUEST_RATE:
+		return take_rate(call, "request-rate", value);
 	case O_ISL:
 		return take_unsigned("isl", value, BENCH_MOST_TOKENS, &call->isl);
 	case O_OSL:

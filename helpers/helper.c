@@ -2,6 +2,7 @@
 #include "helpers/helper.h"
 #include "lib/base/fd.h"
 #include "lib/conf/schema.h"
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #define MOST_OPTIONS 64
+#define MOST_TEXT    1024 /* of a message */
 #define ID_HELP	     'h'
 #define ID_VERSION   0x7000
 
@@ -19,15 +21,28 @@ static const struct helper_option common[] = {
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
+/* What is said may be someone else's words: not without end, and no control
+ * characters to the terminal. */
+static void say(const struct helper *helper, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void say(const struct helper *helper, const char *fmt, va_list args)
+{
+	char text[MOST_TEXT];
+
+	if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
+		memcpy(text + sizeof(text) - 4, "...", 4);
+	disagg_text_tame(text);
+	fprintf(stderr, "%s: %s\n", helper->name, text);
+}
+
 int helper_fail(const struct helper *helper, int code, const char *fmt, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "%s: ", helper->name);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(helper, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 	return code;
 }
 
@@ -43,11 +58,10 @@ int helper_usage(const struct helper *helper, const char *fmt, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "%s: ", helper->name);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(helper, fmt, args);
 	va_end(args);
-	fprintf(stderr, "\ntry '%s --help'\n", helper->name);
+	fprintf(stderr, "try '%s --help'\n", helper->name);
 	return DISAGG_USAGE;
 }
 
@@ -70,6 +84,13 @@ static void print_section(const char *title, const char *text)
 		printf("\n%s:\n%s", title, text);
 }
 
+static int flush_out(const struct helper *helper)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return DISAGG_OK;
+	return helper_fail(helper, DISAGG_SYSTEM, "cannot write to stdout: %s", strerror(errno));
+}
+
 static int print_help(const struct helper *helper)
 {
 	printf("usage: %s %s\n\n%s\noptions:\n", helper->name, helper->synopsis, helper->about);
@@ -78,13 +99,13 @@ static int print_help(const struct helper *helper)
 	print_section("examples", helper->examples);
 	print_section("environment", helper->environment);
 	print_section("exit status", helper->exits);
-	return fflush(stdout) ? DISAGG_SYSTEM : DISAGG_OK;
+	return flush_out(helper);
 }
 
 static int print_version(const struct helper *helper)
 {
 	printf("%s %s\nfeatures: %s\n", helper->name, DISAGG_VERSION, helper->features);
-	return fflush(stdout) ? DISAGG_SYSTEM : DISAGG_OK;
+	return flush_out(helper);
 }
 
 /* Both tables as getopt wants them. */
