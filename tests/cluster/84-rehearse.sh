@@ -90,6 +90,26 @@ came_up "native-command.yaml" native-command.yaml "$plain"
 is "$(grep -c 'mpi-rank' "$WORK/disagg-${job[srtctl-trtllm]}/decode_0.log")" 7 \
 	"srtctl-trtllm.yaml: a worker of eight ranks has seven that only live"
 
+# ---- services that mean no good ----
+cp "$SRC/tests/cli/hostile.pl" "$WORK"
+{
+	printf 'disagg: 1\nname: hostile\ngpus_per_node: 1\nroles:\n'
+	port=7001
+	for mode in huge endless headers slow silent half json no-http; do
+		printf '  %s: {command: [perl, hostile.pl, --port=%s, %s], port: %s, ready: {http: /, timeout: 3}}\n' \
+			"$mode" $port "$mode" $port
+		port=$((port + 1))
+	done
+} >"$WORK/hostile.yaml"
+bad=$(rehearse hostile.yaml)
+is "$(wait_job "$bad") $(exit_code "$bad")" "FAILED 6:0" "services that answer badly: the job fails with 6" ||
+	sed 's/^/#   /' "$WORK/$bad.out"
+text=$(of "$bad" .verdict.text)
+has "$text" "not ready after 3 s: 7 of 8 missing" "services that answer badly: at the deadline"
+for mode in huge endless headers slow silent half no-http; do
+	has "$text" "${mode}_0 (" "services that answer badly: the verdict names $mode"
+done
+
 # ---- a step that comes late ----
 # noticed at once, although nothing else happens then
 mkdir "$WORK/slow"
