@@ -34,8 +34,7 @@ real() { # PROGRAM JOB
 	for pid in $(pgrep -x "$1"); do
 		exe=$(readlink "/proc/$pid/exe")
 		[ "${exe##*/}" = "$1" ] || continue
-		tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -q "^DISAGG_RUN_DIR=$WORK/disagg-$2$" &&
-			echo "$pid"
+		belongs "$pid" "$2" && echo "$pid"
 	done
 }
 

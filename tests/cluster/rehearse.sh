@@ -49,6 +49,11 @@ in_phase() { # JOB PHASE [SECONDS]
 	done
 }
 
+# whether a process is of a step of the job
+belongs() { # PID JOB
+	{ tr '\0' '\n' <"/proc/$1/environ" | grep -qxF "DISAGG_RUN_DIR=$WORK/disagg-$2"; } 2>/dev/null
+}
+
 exit_code() { # JOB
 	as_root scontrol -o show job "$1" | sed -n 's/.* ExitCode=\([0-9:]*\).*/\1/p'
 }
