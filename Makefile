@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# One Makefile, no recursion.  V=release|debug|asan|cov picks the variant;
+# One Makefile, no recursion.  V=release|debug|asan|tsan|cov picks the variant;
 # release lands in build/, the others in build/<variant>/.
 VERSION := $(shell cat VERSION)
 V       ?= release
@@ -25,9 +25,11 @@ hard := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 opt_release := -O2 -g $(hard)
 opt_debug   := -O0 -g
 opt_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+opt_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 opt_cov     := -O0 -g --coverage
 ld_release  := -Wl,-z,relro,-z,now
 ld_asan     := -fsanitize=address,undefined
+ld_tsan     := -fsanitize=thread
 ld_cov      := --coverage
 
 base_cppflags := -D_GNU_SOURCE -DDISAGG_VERSION='"$(VERSION)"' -I.
@@ -162,7 +164,7 @@ make config         what the build finds on this machine
 make clean          removes build/
 
 also: check-unit check-cluster check-corpus CORPUS=DIR check-long lint fuzz bench
-V=debug|asan|cov    another build, in build/V
+V=debug|asan|tsan|cov   another build, in build/V
 SLURM_INCLUDE=DIR   build against the Slurm whose headers are DIR/slurm/*.h
 endef
 help: export help_lines = $(help_text)

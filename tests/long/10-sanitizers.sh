@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that needs no cluster, again under ASan and UBSan, under valgrind,
-# and built by clang; each compiler without a warning.
+# and built by clang; each compiler without a warning.  What asks over HTTP, whose
+# names libcurl looks up in threads, under TSan.
 set -u
 cd "${SRC:?}" || exit 5
 count=0 failed=0
@@ -33,6 +34,10 @@ under_valgrind() {
 part "gcc: no warning" make -j2 B=build/long-gcc DEVELOPER=1 tests-built
 part "clang: no warning" make -j2 B=build/long-clang CC=clang DEVELOPER=1 tests-built
 part "the tests under ASan and UBSan" make -j2 V=asan check-fast
+part "a build with TSan" make -j2 V=tsan build/tsan/t/test_http build/tsan/t/test_ready all
+part "HTTP under TSan" build/tsan/t/test_http
+part "readiness under TSan" build/tsan/t/test_ready
+part "disagg-wait and disagg-sim under TSan" env BUILD="$PWD/build/tsan" tests/run tests/cli/20-wait.sh
 part "unit tests, disagg-plan and the fake host under valgrind" under_valgrind
 echo "1..$count"
 exit $failed
