@@ -265,7 +265,7 @@ static int work(struct task *task, bool only_show, struct disagg_err *err)
 	if (put_mark(task, err) || exec_build(task, err) || exec_bind(task, err) ||
 		exec_make_files(task, err) || exec_set_environment(&task->command.env, err))
 		return -1;
-	disagg_node_raise_files(MOST_FILES);
+	disagg_node_raise_limits(MOST_FILES);
 	exec_bind_apply(task);
 	if (task->runs.count)
 		return exec_runs(task, err);

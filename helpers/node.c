@@ -88,41 +88,49 @@ static void check(struct node *node)
 	answer(node, line);
 }
 
-static void ports_at(struct node *node, int offset, struct disagg_portset *ret)
+/* Pinned ports first: one of them that is taken no other offset cures.  Ports that
+ * move onto one of the deployment's own pinned ones need another offset. */
+static int take_ports(struct node *node, const struct disagg_node_ports *ports,
+	struct disagg_lease_conflict *ret, const char **ret_kind, struct disagg_err *err)
 {
-	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	int rc = disagg_lease_take(&node->lease, &ports->pinned, ret, err);
 
-	node->in.engine.port_offset = offset;
-	disagg_engine_ports(
-		&scratch, node->in.job, node->in.plan, &node->in.engine, node->index, ret);
-	disagg_arena_release(&scratch);
+	*ret_kind = "pinned";
+	if (rc)
+		return rc;
+	*ret_kind = "free";
+	return disagg_lease_take(&node->lease, &ports->moved, ret, err);
 }
 
-/* A port that another offset does not move is pinned by the file. */
-static bool is_pinned(struct node *node, int port, int offset)
+static const char *holder_of(
+	const struct disagg_node_ports *ports, const struct disagg_lease_conflict *taken)
 {
-	struct disagg_portset other;
-
-	ports_at(node, offset ? 0 : 1, &other);
-	return disagg_portset_has(&other, port);
+	if (disagg_portset_has(&ports->moved, taken->port) &&
+		disagg_portset_has(&ports->pinned, taken->port))
+		return "own";
+	return taken->why == DISAGG_LEASE_HELD ? "held" : "open";
 }
 
 static int hold(struct node *node, int offset, struct disagg_err *err)
 {
-	struct disagg_portset set;
+	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	struct disagg_node_ports ports;
 	struct disagg_lease_conflict taken;
 	char line[LINE_BYTES];
+	const char *kind;
 	int rc;
 
 	disagg_lease_release(&node->lease);
-	ports_at(node, offset, &set);
-	rc = disagg_lease_take(&node->lease, &set, &taken, err);
+	node->in.engine.port_offset = offset;
+	disagg_engine_ports(
+		&scratch, node->in.job, node->in.plan, &node->in.engine, node->index, &ports);
+	disagg_arena_release(&scratch);
+	rc = take_ports(node, &ports, &taken, &kind, err);
 	if (rc < 0)
 		return -1;
 	if (rc)
 		snprintf(line, sizeof(line), "taken %d %d %s %s", offset, taken.port,
-			taken.why == DISAGG_LEASE_HELD ? "held" : "open",
-			is_pinned(node, taken.port, offset) ? "pinned" : "free");
+			holder_of(&ports, &taken), kind);
 	else
 		snprintf(line, sizeof(line), "held %d", offset);
 	return answer(node, line) ? disagg_err_sys(err, "cannot answer") : 0;
@@ -151,7 +159,7 @@ static int work(struct node *node, struct disagg_err *err)
 {
 	if (disagg_inside_load(&node->in, &node->arena, environment, err) || find_index(node, err))
 		return -1;
-	disagg_node_raise_files(MOST_FILES);
+	disagg_node_raise_limits(MOST_FILES);
 	check(node);
 	return serve(node, err);
 }

@@ -30,7 +30,7 @@ enum { BLOCK = 1000, BEFORE_CLIENTS = 32767, PORT_MAX = 65535, FEW_BLOCKS = 8 };
 static unsigned count_blocks(struct run *run)
 {
 	struct disagg_arena scratch = DISAGG_ARENA_INIT;
-	struct disagg_portset set;
+	struct disagg_node_ports ports;
 	int highest = 1;
 	unsigned blocks;
 
@@ -38,9 +38,9 @@ static unsigned count_blocks(struct run *run)
 		int port;
 
 		disagg_engine_ports(
-			&scratch, run->in.job, run->in.plan, &run->in.engine, node, &set);
+			&scratch, run->in.job, run->in.plan, &run->in.engine, node, &ports);
 		disagg_arena_release(&scratch);
-		port = disagg_portset_highest(&set);
+		port = disagg_portset_highest(&ports.moved);
 		highest = port > highest ? port : highest;
 	}
 	blocks = highest < BEFORE_CLIENTS ? (unsigned)(BEFORE_CLIENTS - highest) / BLOCK + 1 : 0;
@@ -130,7 +130,6 @@ static int start(struct run *run, struct disagg_err *err)
 	nodes->out_fd = out[0];
 	nodes->checked = nodes->held = nodes->taken = 0;
 	nodes->line_len = 0;
-	nodes->started_ns = run_ns();
 	nodes->tries++;
 	return rc;
 }
@@ -168,27 +167,33 @@ static void take_error(struct run *run, char *rest)
 	run_verdict(run, (int)code, NULL, "%s", rest);
 }
 
+static const char *holder_name(const char *word)
+{
+	return strcmp(word, "held") == 0  ? "taken by another deployment"
+	       : strcmp(word, "own") == 0 ? "one that the file fixes for another process"
+					  : "taken by a program that listens there";
+}
+
+/* Of many nodes one line a block tells enough. */
 static void take_taken(struct run *run, uint32_t node, char *rest)
 {
 	int64_t offset = -1, port = 0;
-	bool is_held;
+	const char *holder;
 
 	(void)disagg_num_int(next_word(&rest), 0, PORT_MAX, &offset);
 	(void)disagg_num_int(next_word(&rest), 0, PORT_MAX, &port);
-	is_held = strcmp(next_word(&rest), "held") == 0;
+	holder = holder_name(next_word(&rest));
 	if (offset != run->nodes.offset)
 		return;
 	run->nodes.taken++;
 	if (strcmp(rest, "pinned") == 0)
 		run_verdict(run, DISAGG_SYSTEM, NULL,
-			"port %d on '%s' is taken by %s, and the file fixes it: take the port out of "
-			"the engine's settings, so that another can be chosen",
-			(int)port, disagg_inside_host(&run->in, node),
-			is_held ? "another deployment" : "a program that listens there");
-	else
-		run_say(run, "port %d on %s is taken by %s", (int)port,
-			disagg_inside_host(&run->in, node),
-			is_held ? "another deployment" : "a program that listens there");
+			"port %d on '%s' is %s, and the file fixes it: take the port out of the "
+			"engine's settings, so that another can be chosen",
+			(int)port, disagg_inside_host(&run->in, node), holder);
+	else if (run->nodes.taken == 1)
+		run_say(run, "port %d on %s is %s: the next block of ports is tried", (int)port,
+			disagg_inside_host(&run->in, node), holder);
 }
 
 static void take_held(struct run *run, const char *word)
@@ -255,14 +260,17 @@ bool run_nodes_input(struct run *run)
 
 /* ---- its end ---- */
 
-static void start_again(struct run *run, const char *how)
+static void try_again(struct run *run, const char *how)
 {
-	struct disagg_err err = DISAGG_ERR_INIT;
 	const char *log = disagg_arena_printf(&run->arena, "%s/" LOG_NAME, run->in.run_dir);
 	const char *words = log ? run_last_words(run, log) : "";
 
-	if (run->nodes.tries >= RUN_TRIES || run->nodes.checked == run->in.plan->nodes) {
-		run_verdict(run, DISAGG_SYSTEM, NULL,
+	int code = disagg_proc_code(run->nodes.proc.status);
+	bool is_final = code == DISAGG_USAGE || code == DISAGG_CONFIG ||
+			run->nodes.checked == run->in.plan->nodes;
+
+	if (run->nodes.tries >= RUN_TRIES || is_final) {
+		run_verdict(run, code == DISAGG_CONFIG ? DISAGG_CONFIG : DISAGG_SYSTEM, NULL,
 			"the step '" STEP_NAME "' on the job's nodes has ended: %s: %s", how,
 			words);
 		return;
@@ -271,8 +279,7 @@ static void start_again(struct run *run, const char *how)
 		"the step '" STEP_NAME "' on the job's nodes does not start: %s: %s; try %u of %u "
 		"follows",
 		how, words, run->nodes.tries + 1, RUN_TRIES);
-	if (start(run, &err))
-		run_verdict_err(run, NULL, &err);
+	run->nodes.again_ns = run_ns() + run->nodes.tries * SECOND_NS;
 }
 
 void run_nodes_ended(struct run *run)
@@ -289,7 +296,7 @@ void run_nodes_ended(struct run *run)
 		return;
 	disagg_proc_tell(nodes->proc.status, how, sizeof(how));
 	if (!was_held) {
-		start_again(run, how);
+		try_again(run, how);
 		return;
 	}
 	run_warn(run, "the step that holds the ports on the job's nodes has ended: %s", how);
@@ -305,6 +312,21 @@ static bool is_answered(const struct run *run, bool is_asked)
 	return count >= run->in.plan->nodes;
 }
 
+/* When the step is due once more; `end` where it runs. */
+static int64_t start_due(struct run *run, int64_t end)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	if (run->nodes.proc.pid || !run->nodes.again_ns)
+		return end;
+	if (run_ns() < run->nodes.again_ns)
+		return run->nodes.again_ns;
+	run->nodes.again_ns = 0;
+	if (start(run, &err))
+		run_verdict_err(run, NULL, &err);
+	return end;
+}
+
 /* Until every node has answered. */
 static int await(struct run *run, bool is_asked)
 {
@@ -318,7 +340,7 @@ static int await(struct run *run, bool is_asked)
 				is_asked ? run->nodes.held + run->nodes.taken : run->nodes.checked,
 				(unsigned)run->in.plan->nodes, RUN_LAUNCH_S, run->in.run_dir);
 		else
-			run_tick(run, end);
+			run_tick(run, start_due(run, end));
 	}
 	return run->state.verdict.set ? -1 : 0;
 }

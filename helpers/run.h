@@ -63,7 +63,7 @@ struct run_nodes {
 	const char **address;	       /* by node */
 	int offset;
 	unsigned tries;
-	int64_t started_ns;
+	int64_t again_ns; /* the next try; 0: none */
 	unsigned warnings;
 };
 

@@ -229,10 +229,14 @@ uint32_t disagg_cmd_ordinal(const struct disagg_cmd *cmd)
 	return port > FIRST_SYSTEM_PORT ? (uint32_t)(port - FIRST_SYSTEM_PORT) : 0;
 }
 
-void disagg_cmd_listens(struct disagg_cmd *cmd, int port)
+void disagg_cmd_listens(struct disagg_cmd *cmd, int port, bool pinned)
 {
-	if (cmd->out->listen_count < DISAGG_COMMAND_LISTENS)
-		cmd->out->listen[cmd->out->listen_count++] = port;
+	struct disagg_command *out = cmd->out;
+
+	if (out->listen_count < DISAGG_COMMAND_LISTENS)
+		out->listen[out->listen_count++] = (struct disagg_listen){port, pinned};
+	else
+		cmd->failed = true; /* no room is no memory */
 }
 
 static const struct disagg_service *first_service(

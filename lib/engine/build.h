@@ -103,7 +103,7 @@ int disagg_cmd_port(const struct disagg_cmd *cmd, enum disagg_port port);
  * that the plan does not have are counted by. */
 uint32_t disagg_cmd_ordinal(const struct disagg_cmd *cmd);
 /* Notes a port that the process opens beside the plan's. */
-void disagg_cmd_listens(struct disagg_cmd *cmd, int port);
+void disagg_cmd_listens(struct disagg_cmd *cmd, int port, bool pinned);
 /* The first service of an engine, or NULL. */
 const struct disagg_service *disagg_cmd_service(
 	const struct disagg_cmd *cmd, enum disagg_engine engine);

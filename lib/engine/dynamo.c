@@ -95,8 +95,8 @@ static void kvbm_env(struct disagg_cmd *cmd)
 			disagg_cmd_ip(cmd, cmd->leader->node));
 	if (kv < KV_PORT || port + 1 > 65535)
 		return;
-	disagg_cmd_listens(cmd, port);
-	disagg_cmd_listens(cmd, port + 1);
+	disagg_cmd_listens(cmd, port, false);
+	disagg_cmd_listens(cmd, port + 1, false);
 	disagg_cmd_env_default(cmd, "DYN_KVBM_LEADER_ZMQ_PUB_PORT", "%d", port);
 	disagg_cmd_env_default(cmd, "DYN_KVBM_LEADER_ZMQ_ACK_PORT", "%d", port + 1);
 }

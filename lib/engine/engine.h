@@ -45,8 +45,12 @@ struct disagg_command {
 	const char *scratch;
 	const char *health; /* path that answers 200 when ready ("/health"); NULL: none */
 	int health_port;    /* with the offset; -1: none */
-	/* what it listens on beside the plan's ports, with the offset */
-	int listen[DISAGG_COMMAND_LISTENS];
+	/* what it listens on beside the plan's ports, with the offset where the file
+	 * does not fix it */
+	struct disagg_listen {
+		int port;
+		bool pinned;
+	} listen[DISAGG_COMMAND_LISTENS];
 	unsigned listen_count;
 };
 
@@ -61,12 +65,17 @@ int disagg_engine_service(struct disagg_arena *arena, const struct disagg_job *j
 	const struct disagg_plan *plan, uint32_t service, const struct disagg_engine_site *site,
 	struct disagg_command *ret, struct disagg_err *err);
 
-/* Every port that the job's processes and services on a node listen on, with the
- * site's offset where none of the file's own flags pins it.  A command that
- * cannot be built (a model's path is missing) has the plan's ports alone. */
+/* Every port that the job's processes and services on a node listen on. */
+struct disagg_node_ports {
+	struct disagg_portset moved;  /* with the site's offset */
+	struct disagg_portset pinned; /* by the file's own flags: whatever the offset */
+};
+
+/* A command that cannot be built (a model's path is missing) has the plan's ports
+ * alone. */
 void disagg_engine_ports(struct disagg_arena *arena, const struct disagg_job *job,
 	const struct disagg_plan *plan, const struct disagg_engine_site *site, uint32_t node,
-	struct disagg_portset *ret);
+	struct disagg_node_ports *ret);
 
 /* The frontend whose port the only worker has itself, so that there is nothing
  * to start for it; NULL: none. */

@@ -11,13 +11,19 @@ static const char *scratch(struct disagg_cmd *cmd)
 	return cmd->out->scratch ? cmd->out->scratch : "";
 }
 
+/* Ports that are counted from the service's own stay with it. */
+static bool is_pinned(const struct disagg_cmd *cmd)
+{
+	return cmd->plan->role[cmd->service->role].pin[DISAGG_PORT_HTTP] > 0;
+}
+
 int disagg_engine_etcd(struct disagg_cmd *cmd)
 {
 	const char *ip = disagg_cmd_ip(cmd, cmd->service->node);
 	int port = disagg_cmd_port(cmd, DISAGG_PORT_HTTP);
 	int peer = port + 1;
 
-	disagg_cmd_listens(cmd, peer);
+	disagg_cmd_listens(cmd, peer, is_pinned(cmd));
 	disagg_cmd_put(cmd, "etcd");
 	disagg_cmd_own(cmd, "--name", "disagg");
 	disagg_cmd_own(cmd, "--data-dir", "%s", scratch(cmd));
@@ -70,8 +76,8 @@ int disagg_engine_mooncake_master(struct disagg_cmd *cmd)
 		disagg_cmd_section(cmd, "backend.mooncake_kv_store.master_extra_args");
 	int port = disagg_cmd_port(cmd, DISAGG_PORT_HTTP);
 
-	disagg_cmd_listens(cmd, port + METADATA);
-	disagg_cmd_listens(cmd, port + METRICS);
+	disagg_cmd_listens(cmd, port + METADATA, is_pinned(cmd));
+	disagg_cmd_listens(cmd, port + METRICS, is_pinned(cmd));
 	disagg_cmd_put(cmd, "mooncake_master");
 	disagg_cmd_putf(cmd, "--port=%d", port);
 	disagg_cmd_put(cmd, "--enable_http_metadata_server=true");

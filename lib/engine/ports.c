@@ -2,29 +2,33 @@
 #include "lib/engine/engine.h"
 #include "lib/plan/ports.h"
 
-static void add_command(const struct disagg_command *command, struct disagg_portset *ret)
+static void add(struct disagg_node_ports *ret, bool pinned, int64_t first, uint32_t count)
+{
+	disagg_portset_add(pinned ? &ret->pinned : &ret->moved, first, count);
+}
+
+static void add_command(const struct disagg_command *command, struct disagg_node_ports *ret)
 {
 	for (unsigned i = 0; i < command->listen_count; i++)
-		disagg_portset_add(ret, command->listen[i], 1);
+		add(ret, command->listen[i].pinned, command->listen[i].port, 1);
 }
 
 static void add_planned(const struct disagg_engine_site *site, const struct disagg_opened *opened,
-	struct disagg_portset *ret)
+	struct disagg_node_ports *ret)
 {
 	int offset = opened->pinned ? 0 : site->port_offset;
 
-	if (opened->first <= 0)
-		return;
-	disagg_portset_add(ret, (int64_t)opened->first + offset, opened->count);
+	if (opened->first > 0)
+		add(ret, opened->pinned, (int64_t)opened->first + offset, opened->count);
 }
 
 void disagg_engine_ports(struct disagg_arena *arena, const struct disagg_job *job,
 	const struct disagg_plan *plan, const struct disagg_engine_site *site, uint32_t node,
-	struct disagg_portset *ret)
+	struct disagg_node_ports *ret)
 {
 	struct disagg_opened opened[DISAGG_PORT_COUNT];
 
-	*ret = (struct disagg_portset){0};
+	*ret = (struct disagg_node_ports){0};
 	for (uint32_t i = 0; i < plan->process_count; i++) {
 		struct disagg_command command = {0};
 		unsigned count;

@@ -21,7 +21,7 @@ static const char *nccl_port(struct disagg_cmd *cmd)
 	int port = NCCL_PORT + (int)(disagg_cmd_ordinal(cmd) % NCCL_ROOM) + cmd->site->port_offset;
 	const char *text = disagg_arena_printf(cmd->arena, "%d", port);
 
-	disagg_cmd_listens(cmd, port);
+	disagg_cmd_listens(cmd, port, false);
 	if (!text)
 		cmd->failed = true;
 	return text ? text : "";

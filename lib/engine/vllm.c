@@ -46,12 +46,15 @@ static void put_dp_address(struct disagg_cmd *cmd)
 {
 	int port = disagg_cmd_port(cmd, DISAGG_PORT_RPC);
 	int64_t given;
+	bool pinned;
 
 	if (port <= 0) {
 		port = RPC_PORT + cmd->site->port_offset;
-		if (!disagg_arg_int(cmd->role->args, "data-parallel-rpc-port", 1, 65535, &given))
+		pinned = disagg_arg_int(
+				 cmd->role->args, "data-parallel-rpc-port", 1, 65535, &given) == 0;
+		if (pinned)
 			port = (int)given;
-		disagg_cmd_listens(cmd, port);
+		disagg_cmd_listens(cmd, port, pinned);
 	}
 	disagg_cmd_flag(
 		cmd, "--data-parallel-address", "%s", disagg_cmd_ip(cmd, cmd->leader->node));
@@ -213,7 +216,7 @@ static void put_port_base(struct disagg_cmd *cmd)
 	int port = PORT_BASE + (int)(PORT_STRIDE * (disagg_cmd_ordinal(cmd) % PORT_ROOM)) +
 		   cmd->site->port_offset;
 
-	disagg_cmd_listens(cmd, port);
+	disagg_cmd_listens(cmd, port, false);
 	disagg_cmd_envf(cmd, "VLLM_PORT", "%d", port);
 }
 

@@ -30,8 +30,9 @@ struct disagg_lease_conflict {
 	enum disagg_lease_why why;
 };
 
-/* All ports of the set, or none; each is an open file.  0: they are held; 1: one is taken (*ret);
- * -1: DISAGG_SYSTEM, for lack of files or memory.  The lease must be empty. */
+/* All ports of the set beside what the lease has; each is an open file.  0: they
+ * are held; 1: one is taken (*ret); -1: DISAGG_SYSTEM, for lack of files or memory.
+ * After 1 and -1 the lease is empty. */
 int disagg_lease_take(struct disagg_lease *lease, const struct disagg_portset *set,
 	struct disagg_lease_conflict *ret, struct disagg_err *err);
 /* Gives all back; accepts an empty one. */

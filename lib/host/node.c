@@ -141,14 +141,20 @@ void disagg_node_limits(struct disagg_node_facts *facts)
 	facts->locked = limit_of(RLIMIT_MEMLOCK);
 }
 
-void disagg_node_raise_files(unsigned long most)
+static void raise_limit(int resource, rlim_t most)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= most)
+	if (getrlimit((__rlimit_resource_t)resource, &limit) || limit.rlim_cur >= most)
 		return;
 	limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+void disagg_node_raise_limits(unsigned long files)
+{
+	raise_limit(RLIMIT_NOFILE, files);
+	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 }
 
 const char *disagg_node_address(const struct disagg_inside *in)

@@ -32,11 +32,12 @@ typedef void disagg_node_tell(void *context, enum disagg_code code, const char *
 void disagg_node_check(
 	const struct disagg_node_facts *facts, disagg_node_tell *tell, void *context);
 
-/* The limits of this process. */
+/* The hard limits of this process: a worker's are raised to them. */
 void disagg_node_limits(struct disagg_node_facts *facts);
 
-/* As many open files for this process as its hard limit allows, at most `most`. */
-void disagg_node_raise_files(unsigned long most);
+/* What the hard limits allow this process: open files, at most `files`, and all of
+ * the memory that may be locked. */
+void disagg_node_raise_limits(unsigned long files);
 
 /* The address that other nodes are to use: that of network_interface where the
  * configuration has one, else ""; in the arena. */

@@ -123,7 +123,7 @@ job=$(rehearse serve.yaml --exclusive )
 in_phase "$job" serving
 ok $? "a job whose block has a port that is taken comes up" || tell "$job"
 is "$(of "$job" .port_offset)" 1000 "in the next block"
-has "$(cat "$WORK/$job.out")" "port 6100 on ${NODES[1]} is taken by a program that listens there" \
+has "$(cat "$WORK/$job.out")" "port 6100 on ${NODES[1]} is taken by a program that listens there: the next block" \
 	"it says which port was taken"
 hasnt "$(of "$job" '.workers[].url')" ":6100" "and leaves that one alone"
 end "$job"
@@ -136,8 +136,49 @@ is "$(of "$job" '[.workers[] | select(.started)] | length')" 0 "before any worke
 kill "$listener"
 wait "$listener" 2>/dev/null
 
+# a port that is next to a planned one, or that another one meets with an offset, is
+# none that the file fixes
+cat >"$WORK/ask.sh" <<-'SH'
+	#!/bin/bash
+	export SLURM_DISAGG_ROLES=none
+	printf 'hold 0\nhold 1000\nhold 2000\nhold 3000\n' |
+		srun --overlap --nodes=2 --ntasks=2 --ntasks-per-node=1 disagg-node | sort
+SH
+sed 's/^  prefill:.*/  prefill: {engine: sglang, workers: 2, gpus: 1, args: {disaggregation-bootstrap-port: 9200}, placement: spread}/' \
+	"$WORK/serve.yaml" >"$WORK/pinned.yaml"
+answers() { # CONFIG NODE PORT: what the node says while somebody listens there
+	local id
+	listen "${NODES[$2]}" "$3"
+	listening "${NODES[$2]}" "$3"
+	id=$(as_user env PATH="$WORK/bin:$PATH" sbatch --parsable --output=%j.out --exclusive \
+		-w "${NODES[0]},${NODES[1]}" --disagg-rehearse --disagg-config="$1" ask.sh)
+	wait_job "$id" >/dev/null
+	kill "$listener"
+	wait "$listener" 2>/dev/null
+	grep -E "^node $2 (held|taken)" "$WORK/$id.out"
+}
+is "$(answers serve.yaml 0 5201)" "node 0 held 1000
+node 0 held 2000
+node 0 held 3000
+node 0 taken 0 5201 open free" "a port behind a planned one is not taken for fixed"
+is "$(answers serve.yaml 0 7200)" "node 0 held 1000
+node 0 held 3000
+node 0 taken 0 7200 open free
+node 0 taken 2000 7200 open free" "nor one that two offsets lead to"
+is "$(answers pinned.yaml 0 9200)" "node 0 taken 0 9200 open pinned
+node 0 taken 1000 9200 open pinned
+node 0 taken 2000 9200 open pinned
+node 0 taken 3000 9200 open pinned" "one that the file fixes is"
+
 job=$(rehearse half.yaml --cpus-per-gpu=4)
 is "$(wait_job "$job")" COMPLETED "CPUs by GPU that a user asks for do not hinder a rehearsal" || tell "$job"
+
+sed 's/^  decode:.*/  decode: {engine: sglang, workers: 1, gpus: 2, args: {port: 8500}, placement: fresh}/' \
+	"$WORK/serve.yaml" >"$WORK/met.yaml"
+is "$(answers met.yaml 1 3333)" "node 1 held 0
+node 1 held 2000
+node 1 held 3000
+node 1 taken 1000 8500 own free" "an offset that leads to a fixed port of the deployment itself is passed over"
 
 # ---- what a node lacks ----
 on_node() { # NODE COMMAND...

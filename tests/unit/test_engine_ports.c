@@ -15,7 +15,9 @@ static const char *test_name(void *context, uint32_t node)
 struct port_case {
 	const char *name, *yaml;
 	int offset;
-	const char *ports[2]; /* of the first nodes; NULL: there is no such node */
+	/* of the first nodes, behind a comma those that no offset moves; NULL: there
+	 * is no such node */
+	const char *ports[2];
 };
 
 #define HEAD "disagg: 1\nname: t\ngpus_per_node: 4\nmodel: {path: /m}\nroles:\n"
@@ -37,7 +39,11 @@ static const struct port_case cases[] = {
 		HEAD "  prefill: {engine: sglang, workers: 1, gpus: 4,\n"
 		     "    args: {disaggregation-bootstrap-port: 8998}}\n"
 		     "  decode: {engine: sglang, workers: 1, gpus: 4, args: {port: 30000}}\n",
-		1000, {"6200 6400 7100 8500 8998 18500", "6200 6400 8500 18500 30000"}},
+		1000, {"6200 6400 7100 8500 18500, 8998", "6200 6400 8500 18500, 30000"}},
+	{"what is counted from a port that is fixed stays with it",
+		HEAD "  decode: {engine: sglang, workers: 1, gpus: 4}\n"
+		     "  store: {engine: mooncake_master, ports: {http: 8700}}\n",
+		1000, {"6200 6400 7100 8500 18500, 8700 8701 8702", NULL}},
 	{"a worker over two nodes: the follower serves nothing",
 		HEAD "  decode: {engine: sglang, workers: 1, gpus: 8}\n", 0,
 		{"5200 5400 6100 7500 8300 17500", "5200 5400 7500 17500"}},
@@ -87,10 +93,16 @@ static void test_ports(const struct port_case *c)
 		return;
 	}
 	for (uint32_t node = 0; node < 2 && c->ports[node]; node++) {
-		struct disagg_portset set;
+		struct disagg_node_ports ports;
+		size_t len;
 
-		disagg_engine_ports(&jt.arena, jt.job, plan, &site, node, &set);
-		is_str(list(&set, text, sizeof(text)), c->ports[node], c->name);
+		disagg_engine_ports(&jt.arena, jt.job, plan, &site, node, &ports);
+		len = strlen(list(&ports.moved, text, sizeof(text)));
+		if (disagg_portset_highest(&ports.pinned)) {
+			memcpy(text + len, ", ", 3);
+			list(&ports.pinned, text + len + 2, sizeof(text) - len - 2);
+		}
+		is_str(text, c->ports[node], c->name);
 	}
 	jobtext_release(&jt);
 }

@@ -138,6 +138,7 @@ static void test_limits(void)
 {
 	struct disagg_node_facts facts = {.files = 0};
 	struct rlimit before, limit;
+	rlim_t locked;
 
 	disagg_node_limits(&facts);
 	getrlimit(RLIMIT_NOFILE, &before);
@@ -145,12 +146,19 @@ static void test_limits(void)
 	limit = before;
 	limit.rlim_cur = 64;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	disagg_node_raise_files(128);
+	disagg_node_raise_limits(128);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	is_int((intmax_t)limit.rlim_cur, 128, "the soft limit is raised to what is asked");
-	disagg_node_raise_files(100);
+	disagg_node_raise_limits(100);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	is_int((intmax_t)limit.rlim_cur, 128, "and never lowered");
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	locked = limit.rlim_max;
+	limit.rlim_cur = 4096;
+	setrlimit(RLIMIT_MEMLOCK, &limit);
+	disagg_node_raise_limits(100);
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	ok(limit.rlim_cur == locked, "as much memory may be locked as the hard limit allows");
 	setrlimit(RLIMIT_NOFILE, &before);
 }
 
