@@ -97,34 +97,52 @@ static int pass_on(const struct task *task, int status)
 	return DISAGG_DIED;
 }
 
+/* TERM and INT wait from before the fork until the parent knows its child, and
+ * the child has forgotten how to note them. */
+static void hold_signals(sigset_t *ret_before)
+{
+	sigset_t end;
+
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGINT);
+	sigprocmask(SIG_BLOCK, &end, ret_before);
+}
+
 /* In the child; returns with an error alone. */
-static int become_child(struct task *task, pid_t parent, bool own_group, struct disagg_err *err)
+static int become_child(struct task *task, pid_t parent, bool own_group, const sigset_t *mask,
+	struct disagg_err *err)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (own_group)
 		setpgid(0, 0);
 	forget_signals();
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (getppid() == parent)
-		exec_become(task, err);
-	return -1;
+		return exec_become(task, err);
+	return disagg_err_set(err, DISAGG_SYSTEM, "cannot run '%s': who started it has died",
+		task->command.argv[0]);
 }
 
 int exec_child(struct task *task, bool own_group, int *ret_status, struct disagg_err *err)
 {
 	pid_t parent = getpid(), child;
+	sigset_t before;
 
 	listen_for_the_end();
-	/* a signal between the two lines is passed on behind them */
+	hold_signals(&before);
 	child = fork();
 	if (child == 0)
-		return become_child(task, parent, own_group, err);
+		return become_child(task, parent, own_group, &before, err);
+	if (child > 0 && own_group)
+		setpgid(child, child);
+	if (child > 0)
+		child_pid = own_group ? -child : child;
+	if (child > 0 && told_to_end)
+		kill(child_pid, told_to_end);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child < 0)
 		return disagg_err_sys(err, "cannot start '%s'", task->command.argv[0]);
-	if (own_group)
-		setpgid(child, child);
-	child_pid = own_group ? -child : child;
-	if (told_to_end)
-		kill(child_pid, told_to_end);
 	while (waitpid(child, ret_status, 0) < 0) {
 		if (errno != EINTR)
 			return disagg_err_sys(err, "cannot wait for '%s'", task->command.argv[0]);

@@ -83,7 +83,13 @@ int exec_runs(struct task *task, struct disagg_err *err)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < task->runs.count && !rc; i++)
+	for (unsigned i = 0; i < task->runs.count && !rc; i++) {
+		if (exec_was_told_to_end()) {
+			fprintf(stderr, "disagg-exec: told to end: run %u of %u is not started\n",
+				i + 1, task->runs.count);
+			return DISAGG_CHECK;
+		}
 		rc = one_run(task, i, err);
+	}
 	return rc;
 }
