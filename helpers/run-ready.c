@@ -172,13 +172,11 @@ static void watch_in_child(struct disagg_ready_spec *spec, int fd)
 	(void)disagg_ready_watch(spec, NULL);
 }
 
+/* What tells us to end may come to our whole group: as here it stays blocked, for
+ * the child ends with us, by KILL. */
 static void child_run(struct disagg_ready_spec *spec, child_work *work, int fd)
 {
-	sigset_t none;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	spec->context = &fd;
 	work(spec, fd);
 	_exit(0);
@@ -298,7 +296,7 @@ int run_wait_ready(struct run *run, unsigned wave, bool whole)
 		disagg_err_nomem(&err);
 	else if ((spec.target_count || spec.frontend) &&
 		 start_child(run, &spec, wait_in_child, &err) == 0) {
-		while (!run->waiter_done && !run->state.verdict.set)
+		while ((!run->waiter_done || run->told) && !run->state.verdict.set)
 			run_tick(run, INT64_MAX);
 		run_ready_stop(run);
 		err = run->waiter_err;

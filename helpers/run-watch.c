@@ -171,7 +171,8 @@ static unsigned fill_fds(const struct run *run, struct pollfd *fds)
 	unsigned count = 0;
 
 	fds[count++] = (struct pollfd){.fd = run->signal_fd, .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = run->waiter_fd, .events = POLLIN};
+	fds[count++] =
+		(struct pollfd){.fd = run->waiter_done ? -1 : run->waiter_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->nodes.out_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->nodes.proc.pidfd, .events = POLLIN};
 	if (run->sinfo.pid)

@@ -200,6 +200,18 @@ for phase in waiting serving; do
 	has "$(of "$job" .verdict.text)" "signal 15" "scancel while $phase: it names the signal"
 done
 
+# Ctrl-C in a terminal reaches the whole group
+job=$(FAULT='*=never-ready' run_job serve.yaml --exclusive)
+in_phase "$job" waiting
+pid=$(of "$job" .pid)
+end=$((SECONDS + 10))
+until pgrep -P "$pid" -x disagg-run >/dev/null || [ $SECONDS -ge $end ]; do
+	sleep 0.05
+done
+kill -INT -- "-$(ps -o pgid= -p "$pid" | tr -d ' ')"
+fails "INT to the group while waiting" 1 "$job"
+has "$(of "$job" .verdict.text)" "ended by signal 2" "INT to the group: the verdict names the signal"
+
 # ---- the time limit ----
 is "$(wait_job "$limit" 90)" FAILED "a job ends in order before its limit" ||
 	sed 's/^/#   /' "$WORK/$limit.out"
