@@ -29,6 +29,18 @@ static unsigned add_steps(
 	return count;
 }
 
+/* Of a controller that is busy the second answer comes.  Where the job is over
+ * Slurm ends its steps itself, and soon. */
+static int list_steps(struct run *run, struct disagg_arena *scratch, struct disagg_steps *ret,
+	struct disagg_err *err)
+{
+	if (disagg_steps_list(scratch, &run->slurm, ret, err) == 0 ||
+		disagg_steps_list(scratch, &run->slurm, ret, err) == 0)
+		return 0;
+	run->slurm_silent = !strstr(err->text, "Invalid job id");
+	return -1;
+}
+
 /* Slurm is asked for the steps of a stage; a client whose step is not there yet
  * is told itself, which keeps it from making one. */
 static void signal_stage(struct run *run, unsigned stage, const char *signal)
@@ -38,7 +50,7 @@ static void signal_stage(struct run *run, unsigned stage, const char *signal)
 	struct disagg_steps steps = {0};
 	const char **id = NULL;
 	unsigned count = 0;
-	bool listed = disagg_steps_list(&scratch, &run->slurm, &steps, &err) == 0;
+	bool listed = list_steps(run, &scratch, &steps, &err) == 0;
 
 	if (listed)
 		id = disagg_arena_array(&scratch, steps.count + 1u, sizeof(*id));
@@ -61,7 +73,9 @@ static void signal_stage(struct run *run, unsigned stage, const char *signal)
 		disagg_steps_signal(&scratch, &run->slurm, signal, id, count, &run->teller, &err))
 		listed = false;
 	/* the job itself may be over, and Slurm ends its steps then */
-	if (!listed)
+	if (!listed && run->slurm_silent)
+		run_warn(run, "the %s could not be told to end: %s", stage_names[stage], err.text);
+	else if (!listed)
 		run_say(run, "the %s could not be told to end: %s", stage_names[stage], err.text);
 	run_state_touch(run);
 	disagg_arena_release(&scratch);
@@ -76,7 +90,8 @@ static void await_stage(struct run *run, unsigned stage, int64_t ms)
 		run_tick(run, end);
 }
 
-/* A client that stays although its step was killed holds nothing. */
+/* A client that stays although its step was killed holds nothing.  Nor does one
+ * whose step nobody could be told of: that runs on until Slurm ends the job. */
 static void drop_clients(struct run *run, unsigned stage)
 {
 	for (unsigned i = 0; i < run->unit_count; i++) {
@@ -84,10 +99,15 @@ static void drop_clients(struct run *run, unsigned stage)
 
 		if (!unit->proc.pid || unit->stage != stage)
 			continue;
-		run_warn(run, "the step of '%s' does not end", unit->shown.name);
+		if (!run->slurm_silent)
+			run_warn(run, "the step of '%s' does not end", unit->shown.name);
 		disagg_proc_kill(&unit->proc);
-		run_step_ended(run, unit);
+		unit->done = true;
+		unit->shown.state = DISAGG_UNIT_ENDING;
+		unit->shown.how = "left to Slurm";
+		run->left++;
 	}
+	run_state_touch(run);
 }
 
 static void end_stage(struct run *run, unsigned stage)
@@ -96,13 +116,14 @@ static void end_stage(struct run *run, unsigned stage)
 		return;
 	run_say(run, "ending the %s (%u)", stage_names[stage], left_of(run, stage));
 	signal_stage(run, stage, "TERM");
-	await_stage(run, stage, RUN_GRACE_MS);
-	if (!left_of(run, stage))
-		return;
-	run_say(run, "%u of the %s still run after %d s: KILL", left_of(run, stage),
-		stage_names[stage], RUN_GRACE_MS / 1000);
-	signal_stage(run, stage, "KILL");
-	await_stage(run, stage, RUN_KILL_MS);
+	if (!run->slurm_silent)
+		await_stage(run, stage, RUN_GRACE_MS);
+	if (!run->slurm_silent && left_of(run, stage)) {
+		run_say(run, "%u of the %s still run after %d s: KILL", left_of(run, stage),
+			stage_names[stage], RUN_GRACE_MS / 1000);
+		signal_stage(run, stage, "KILL");
+		await_stage(run, stage, RUN_KILL_MS);
+	}
 	drop_clients(run, stage);
 }
 
@@ -115,8 +136,15 @@ void run_end(struct run *run)
 	 * change nothing any more */
 	run->slurm.cancel_fd = -1;
 	run_phase(run, DISAGG_PHASE_ENDING);
-	for (unsigned stage = 0; stage < RUN_STAGES; stage++)
+	for (unsigned stage = 0; stage < RUN_STAGES && !run->slurm_silent; stage++)
 		end_stage(run, stage);
+	for (unsigned stage = 0; stage < RUN_STAGES && run->slurm_silent; stage++)
+		drop_clients(run, stage);
+	if (run->slurm_silent && run->left)
+		run_warn(run,
+			"Slurm does not answer: %u step%s left running, and Slurm's to end with "
+			"the job",
+			run->left, run->left == 1 ? " is" : "s are");
 	disagg_proc_kill(&run->teller);
 	run_nodes_release(run);
 	run_phase(run, DISAGG_PHASE_DONE);

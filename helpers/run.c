@@ -337,7 +337,11 @@ static int work(struct run *run)
 	}
 	run_look_stop(run);
 	run_end(run);
-	run_say(run, "all has ended, exit status %d", run->state.verdict.code);
+	if (run->left)
+		run_say(run, "%u step%s left to Slurm, exit status %d", run->left,
+			run->left == 1 ? " is" : "s are", run->state.verdict.code);
+	else
+		run_say(run, "all has ended, exit status %d", run->state.verdict.code);
 	return run->state.verdict.code;
 }
 

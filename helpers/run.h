@@ -100,6 +100,8 @@ struct run {
 	bool moved;   /* a step is up: somebody waits for that */
 	bool serving; /* TERM is a wish then, not a failure */
 	bool ending;
+	bool slurm_silent; /* at the end: it is not asked again */
+	unsigned left;	   /* steps that have not ended, and are Slurm's to end */
 	bool state_failed;
 	int64_t written_ns;
 	int64_t deadline_ns; /* 0: none */
@@ -228,7 +230,8 @@ void run_told_tick(struct run *run);
 
 /* ---- run-end.c ---- */
 
-/* Ends what runs, in order; nothing is left when it returns. */
+/* Ends what runs, in order.  Nothing is left when it returns, but run->left steps
+ * that would not end or that Slurm could not be told of. */
 void run_end(struct run *run);
 
 #endif

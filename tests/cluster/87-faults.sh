@@ -150,5 +150,15 @@ row "SIGTERM twice" 0 COMPLETED "$job"
 by_hand twice "$job"
 
 judge_rows
+
+# ---- Slurm itself, when no other job needs it ----
+if [ -n "${run_all:-}" ]; then
+	job=$(run_job small)
+	killed[$job]=$'router_0\nprefill_0\ndecode_0\ndecode_1'
+	extra[$job]=silent_judge
+	row "a controller that is silent at the end" 0 COMPLETED "$job"
+	by_hand silent_end "$job"
+	judge_rows
+fi
 all_gone
 done_testing

@@ -311,6 +311,31 @@ twice_judge() { # JOB WHAT
 		"$2: but for one that would not"
 }
 
+# The controller is there and does not answer; the job is over when it does again.
+silent_end() { # JOB
+	local pid end=$((SECONDS + 60)) controller
+	in_phase "$1" serving
+	controller=$(cat "$STATE/run/slurmctld.pid")
+	pid=$(of "$1" .pid)
+	kill -STOP "$controller"
+	happens "$1"
+	kill -TERM "$pid"
+	while [ -d "/proc/$pid" ] && [ $SECONDS -lt $end ]; do
+		sleep 0.1
+	done
+	kill -CONT "$controller"
+}
+
+silent_judge() { # JOB WHAT
+	takes "$(latency "$1" .phases.done)" 0 30 "$2: it does not wait for long"
+	has "$(of "$1" '.warnings | join(" ")')" "4 steps are left running, and Slurm's to end" \
+		"$2: a warning says what is left"
+	has "$(cat "$WORK/$1.out")" "4 steps are left to Slurm, exit status 0" "$2: and so does the last word"
+	hasnt "$(cat "$WORK/$1.out")" "all has ended" "$2: which is not that all has ended"
+	is "$(of "$1" '[.workers[] | "\(.state), \(.how)"] | unique | join(" ")')" \
+		"ending, left to Slurm" "$2: state.json has it of each"
+}
+
 reason_judge() { # JOB WHAT
 	takes "$(latency "$1")" 0 2 "$2: the verdict comes in time"
 	has "$(of "$1" .verdict.text)" "${names[$1]}" "$2: it says why"
