@@ -9,6 +9,7 @@
 #define SECOND_NS  INT64_C(1000000000)
 #define RETRY_NS   SECOND_NS
 #define LAST_LINES 10
+#define TOLD_MS	   300
 
 /* ---- one launch ---- */
 
@@ -229,11 +230,15 @@ static void worker_ended(struct run *run, struct unit *unit)
 	unit->tries = 0;
 }
 
-bool run_told_too(const struct run *run)
+bool run_told_too(struct run *run)
 {
 	struct pollfd word = {.fd = run->signal_fd, .events = POLLIN};
+	int ms = run->looked ? 0 : TOLD_MS;
 
-	return run->told || poll(&word, 1, 300) > 0;
+	if (run->told)
+		return true;
+	run->looked = true;
+	return poll(&word, 1, ms) > 0;
 }
 
 void run_step_ended(struct run *run, struct unit *unit)

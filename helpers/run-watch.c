@@ -110,17 +110,22 @@ static void take_signals(struct run *run)
 
 /* ---- children ---- */
 
+/* All that have ended are found before the first is judged, which may take a while. */
 static void take_ends(struct run *run)
 {
+	run->looked = false;
+	for (unsigned i = 0; i < run->unit_count; i++) {
+		struct unit *unit = &run->unit[i];
+
+		unit->reaped = unit->proc.pid && disagg_proc_reap(&unit->proc);
+	}
 	if (run->nodes.proc.pid && disagg_proc_reap(&run->nodes.proc))
 		run_nodes_ended(run);
 	if (run->look.pid && disagg_proc_reap(&run->look))
 		run_look_ended(run);
 	for (unsigned i = 0; i < run->unit_count; i++) {
-		struct unit *unit = &run->unit[i];
-
-		if (unit->proc.pid && disagg_proc_reap(&unit->proc))
-			run_step_ended(run, unit);
+		if (run->unit[i].reaped)
+			run_step_ended(run, &run->unit[i]);
 	}
 }
 

@@ -35,6 +35,7 @@ struct unit {
 	unsigned wave;
 	unsigned stage; /* of the end: 0 goes first */
 	struct disagg_proc proc;
+	bool reaped;	     /* its end is yet to be judged */
 	unsigned tries;	     /* of the launch that runs */
 	unsigned restarts;   /* left */
 	int64_t launched_ns; /* 0: not now */
@@ -92,6 +93,7 @@ struct run {
 	int sinfo_fd;
 	int64_t node_check_s, node_check_ns; /* 0: never; the next one */
 	bool *node_silent;		     /* by host */
+	bool looked;			     /* by run_told_too, in this tick */
 	int told;			     /* the signal that told us to end; 0: none */
 	int64_t told_ns;
 	double told_at;
@@ -165,8 +167,9 @@ int run_put_container(struct run *run, const struct unit *unit, struct disagg_st
 /* The last line of a log that is the program's own, not Slurm's about it. */
 const char *run_last_words(struct run *run, const char *log);
 /* After scancel the steps and we are told at the same time: the word to us is
- * the reason, not the end of the steps. */
-bool run_told_too(const struct run *run);
+ * the reason, not the end of the steps.  Waits for it a moment, but only once for
+ * the ends that a tick has found: many may come together. */
+bool run_told_too(struct run *run);
 
 /* ---- run-container.c: pyxis ---- */
 
