@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define WRITE_EVERY_NS INT64_C(200000000)
+#define MOST_SAID      4096 /* of a warning */
 
 double run_now(void)
 {
@@ -72,16 +73,20 @@ void run_live(struct run *run)
 void run_warn(struct run *run, const char *fmt, ...)
 {
 	struct disagg_state *state = &run->state;
-	const char **list = disagg_arena_grow(&run->arena, state->warning, state->warning_count,
-		state->warning_count + 1u, sizeof(*list));
+	char line[MOST_SAID];
+	const char **list, *text;
 	va_list args;
-	const char *text;
 
 	va_start(args, fmt);
-	text = disagg_arena_vprintf(&run->arena, fmt, args);
+	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	run_say(run, "warning: %s", text ? text : fmt);
-	if (!text || !list || state->warning_count >= DISAGG_MAX_WARNINGS)
+	run_say(run, "warning: %s", line);
+	if (state->warning_count >= DISAGG_MAX_WARNINGS)
+		return;
+	text = disagg_arena_strdup(&run->arena, line);
+	list = disagg_arena_grow(&run->arena, state->warning, state->warning_count,
+		state->warning_count + 1u, sizeof(*list));
+	if (!text || !list)
 		return;
 	list[state->warning_count++] = text;
 	state->warning = list;

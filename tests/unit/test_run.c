@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * disagg-run's loop where much ends at once.  What
+ * disagg-run's loop where much happens at once: many ends, many warnings.  What
  * it calls beside is stood in for, and its waits are counted.
  */
 #include "helpers/run.h"
@@ -144,11 +144,29 @@ static void test_ends(void)
 	disagg_arena_release(&run.arena);
 }
 
+static void test_warnings(void)
+{
+	struct run run = a_run(NULL, 0);
+	size_t used;
+
+	for (unsigned i = 0; i < DISAGG_MAX_WARNINGS; i++)
+		run_warn(&run, "warning %u", i);
+	used = run.arena.used;
+	for (unsigned i = 0; i < 50; i++)
+		run_warn(&run, "warning %u too many", i);
+	is_int((int)run.state.warning_count, DISAGG_MAX_WARNINGS,
+		"warnings are kept up to a limit");
+	is_int((int)(run.arena.used - used), 0, "those above it take no memory");
+	is_str(run.state.warning[1], "warning 1", "each is kept as it was said");
+	disagg_arena_release(&run.arena);
+}
+
 int main(void)
 {
 	/* what is said is of no use here */
 	if (!freopen("/dev/null", "w", stderr))
 		return 1;
 	test_ends();
+	test_warnings();
 	return tap_done();
 }
