@@ -8,9 +8,15 @@
 static const char *const stage_names[RUN_STAGES] = {
 	"benchmark", "frontends", "workers", "infrastructure"};
 
+/* The look for the benchmark's client goes with the benchmark. */
+static bool has_look(const struct run *run, unsigned stage)
+{
+	return stage == 0 && run->look.pid;
+}
+
 static unsigned left_of(const struct run *run, unsigned stage)
 {
-	unsigned left = 0;
+	unsigned left = has_look(run, stage);
 
 	for (unsigned i = 0; i < run->unit_count; i++)
 		left += run->unit[i].proc.pid && run->unit[i].stage == stage;
@@ -68,6 +74,13 @@ static void signal_stage(struct run *run, unsigned stage, const char *signal)
 		if (count == before && unit->shown.up <= 0)
 			kill(unit->proc.pid, SIGTERM);
 	}
+	if (listed && has_look(run, stage)) {
+		unsigned before = count;
+
+		count = add_steps(&steps, RUN_LOOK_STEP, id, count);
+		if (count == before)
+			kill(run->look.pid, SIGTERM);
+	}
 	disagg_proc_kill(&run->teller);
 	if (listed &&
 		disagg_steps_signal(&scratch, &run->slurm, signal, id, count, &run->teller, &err))
@@ -105,6 +118,10 @@ static void drop_clients(struct run *run, unsigned stage)
 		unit->done = true;
 		unit->shown.state = DISAGG_UNIT_ENDING;
 		unit->shown.how = "left to Slurm";
+		run->left++;
+	}
+	if (has_look(run, stage)) {
+		disagg_proc_kill(&run->look);
 		run->left++;
 	}
 	run_state_touch(run);

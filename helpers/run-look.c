@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEP_NAME "client-look"
-#define LOG_NAME  "client.log"
-#define MOST_LOG  (1024u * 1024u)
+#define LOG_NAME "client.log"
+#define MOST_LOG (1024u * 1024u)
 
 /*
  * Whether a benchmark's client is there is known in its container alone.  Where
@@ -51,7 +50,7 @@ static int start(struct run *run, const struct unit *unit, int log_fd, struct di
 		NULL};
 	struct disagg_step_call call = {
 		.role = unit->role_text,
-		.name = STEP_NAME,
+		.name = RUN_LOOK_STEP,
 		.log = disagg_arena_printf(&run->arena, "%s/" LOG_NAME, run->in.run_dir),
 		.options = unit->conf ? &unit->conf->srun_options : NULL,
 		.container = unit->container,
@@ -157,9 +156,4 @@ void run_look_await(struct run *run)
 {
 	while (run->look.pid && !run->state.verdict.set)
 		run_tick(run, INT64_MAX);
-}
-
-void run_look_stop(struct run *run)
-{
-	disagg_proc_kill(&run->look);
 }

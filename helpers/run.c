@@ -335,7 +335,6 @@ static int work(struct run *run)
 		else
 			serve(run);
 	}
-	run_look_stop(run);
 	run_end(run);
 	if (run->left)
 		run_say(run, "%u step%s left to Slurm, exit status %d", run->left,

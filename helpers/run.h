@@ -188,7 +188,7 @@ void run_look_start(struct run *run);
 /* Until it has ended. */
 void run_look_await(struct run *run);
 void run_look_ended(struct run *run);
-void run_look_stop(struct run *run);
+#define RUN_LOOK_STEP "client-look"
 
 /* ---- run-watch.c: the loop ---- */
 

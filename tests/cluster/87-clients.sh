@@ -76,7 +76,7 @@ run_job() { # CONFIG SBATCH-ARGUMENT...; prints the id
 		DISAGG_SRTCTL_BENCHMARKS="${SCRIPTS:-}" DISAGG_BENCH_CLIENT="${CLIENT:-}" \
 		COMPLETED="${COMPLETED:-}" STATUS="${STATUS:-}" \
 		sbatch --parsable --output=%j.out --exclusive --disagg-config="$config" "$@" \
-		"$SRC/scripts/disagg-job.sh"
+		"${SCRIPT:-$SRC/scripts/disagg-job.sh}"
 }
 
 of() { # JOB JQ-FILTER
@@ -119,6 +119,27 @@ has "$(of "$job" .verdict.text)" "benchmark.client is own, but sa-bench cannot r
 job=$(SCRIPTS=$WORK/logs run_job sa.yaml)
 completes "a script whose results have no place" "$job"
 has "$(log "$job")" "leaves its results in '/logs'" "is not started"
+
+
+# a look that does not end goes with the rest
+mkdir "$WORK/hangs"
+cat >"$WORK/hangs/python3" <<'EOF'
+#!/bin/sh
+echo $$ >"$DISAGG_RUN_DIR/looks"
+exec sleep 60
+EOF
+chmod 755 "$WORK/hangs/python3"
+# shellcheck disable=SC2016 # for the job's shell to expand
+printf '#!/bin/bash\nexport PATH=%s:$PATH\n%s\n%s\n' "$WORK/hangs" 'disagg run' \
+	'squeue --noheader --steps --jobs="$SLURM_JOB_ID" --format=%j >"disagg-$SLURM_JOB_ID/steps"' \
+	>"$WORK/hangs.sh"
+# shellcheck disable=SC2016
+job=$(CLIENT=own SCRIPT=hangs.sh run_job sglang.yaml --disagg-set=roles.server.script='until [ -e $DISAGG_RUN_DIR/looks ]; do sleep 0.1; done; exit 3')
+is "$(wait_job "$job")" COMPLETED "a worker ends while the client is looked for"
+is "$(of "$job" .verdict.code)" 7 "exit status 7"
+[ -e "$WORK/disagg-$job/looks" ]
+ok $? "the look ran then"
+hasnt "$(cat "$WORK/disagg-$job/steps")" client-look "its step is gone with disagg-run"
 
 # ---- srtctl's scripts ----
 SCRIPTS=$WORK/scripts
