@@ -10,6 +10,8 @@
 #define ATTEMPT_MS   60000
 #define INTERVALS    4 /* questions at least before a worker counts as lost */
 #define LEAST_MS     250
+#define COST_MS	     15 /* of many each is asked less often */
+#define MS_NS	     INT64_C(1000000)
 #define NEVER	     INT64_MAX
 
 /* ---- how long ---- */
@@ -62,6 +64,22 @@ static int make_target(struct run *run, struct unit *unit, struct disagg_ready_t
 	return 0;
 }
 
+/* Until a child has asked each of them, and waited for the answer. */
+static int64_t life_of(const struct disagg_ready_target *list, unsigned count)
+{
+	unsigned most_ms = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned interval_ms = list[i].interval_ms, ms;
+
+		if (interval_ms < count * COST_MS)
+			interval_ms = count * COST_MS;
+		ms = interval_ms + list[i].attempt_ms;
+		most_ms = ms > most_ms ? ms : most_ms;
+	}
+	return most_ms * MS_NS;
+}
+
 static int start_child(struct run *run, struct disagg_err *err)
 {
 	struct disagg_arena scratch = DISAGG_ARENA_INIT;
@@ -81,6 +99,8 @@ static int start_child(struct run *run, struct disagg_err *err)
 		run->watched[spec.target_count] = unit;
 		rc = make_target(run, unit, &list[spec.target_count++]);
 	}
+	run->watch_hurried = run_ns() < run->watch_whole_ns;
+	run->watch_whole_ns = run_ns() + life_of(list, spec.target_count);
 	if (rc)
 		disagg_err_nomem(err);
 	else if (spec.target_count)
@@ -89,13 +109,22 @@ static int start_child(struct run *run, struct disagg_err *err)
 	return rc;
 }
 
-/* A unit that came or went, or the child has died. */
+/*
+ * A unit that came, or the child has died.  A new child asks all anew and knows
+ * nothing of the questions that were open: where units come all the time, every
+ * other child lives until each of its questions has had the time to be asked
+ * and to fail.  One that went is asked in vain, and what is said of it is dropped.
+ */
 static bool is_outdated(const struct run *run)
 {
-	bool outdated = run->waiter_done;
+	bool outdated = false;
 
+	if (run->waiter_done)
+		return true;
+	if (run->watch_hurried && run_ns() < run->watch_whole_ns)
+		return false;
 	for (unsigned i = 0; i < run->unit_count && !outdated; i++)
-		outdated = run->unit[i].asked != is_to_ask(&run->unit[i]);
+		outdated = !run->unit[i].asked && is_to_ask(&run->unit[i]);
 	return outdated;
 }
 
@@ -191,6 +220,8 @@ static void check_unit(struct run *run, struct unit *unit)
 /* What nobody can ask counts as ready when it runs. */
 static void settle(struct run *run, struct unit *unit)
 {
+	if (!is_to_ask(unit))
+		unit->asked = false;
 	if (!run_is_up(unit)) {
 		unit->silent_ns = 0;
 		unit->shown.silent = 0;

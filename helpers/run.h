@@ -87,6 +87,8 @@ struct run {
 	struct disagg_err waiter_err;
 	bool watches; /* all are ready, and the child goes on asking */
 	int64_t watch_ns;
+	int64_t watch_whole_ns;	   /* when it has asked all, and waited for the answers */
+	bool watch_hurried;	   /* the one before it had not */
 	struct unit **watched;	   /* by target */
 	struct disagg_proc sinfo;  /* asks for the nodes */
 	struct disagg_proc teller; /* a scancel that signals steps */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * disagg-run's loop where much happens at once: many ends, many warnings.  What
- * it calls beside is stood in for, and its waits are counted.
+ * it calls beside is stood in for, and its looks for a word to us are counted.
  */
 #include "helpers/run.h"
 #include "tests/unit/tap.h"
