@@ -104,20 +104,27 @@ end "$two"
 
 # ---- ports that are taken ----
 listen() { # NODE PORT
+	rm -f "$WORK/listener"
 	devcluster exec --state "$STATE" --node "$1" --user "$TEST_USER" --cd "$WORK" -- \
-		python3 -c 'import socket, sys, time
-s = socket.socket(); s.bind(("0.0.0.0", int(sys.argv[1]))); s.listen(1); time.sleep(120)' "$2" &
-	listener=$!
+		python3 -c 'import os, socket, sys, time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("0.0.0.0", int(sys.argv[1]))); s.listen(1)
+open("listener.new", "w").write(str(os.getpid())); os.rename("listener.new", "listener"); time.sleep(120)' "$2" \
+		>/dev/null 2>&1 &
 }
-listening() { # NODE PORT
+deafen() {
+	kill "$(cat "$WORK/listener")"
+	wait
+}
+listening() {
 	local end=$((SECONDS + 10))
-	until devcluster exec --state "$STATE" --node "$1" -- ss -Hltn "sport = :$2" | grep -q .; do
+	until [ -e "$WORK/listener" ]; do
 		[ $SECONDS -lt $end ] || return 1
 		sleep 0.05
 	done
 }
 listen "${NODES[1]}" 6100
-listening "${NODES[1]}" 6100
+listening
 ok $? "a program listens on port 6100 of the second node"
 job=$(rehearse serve.yaml --exclusive )
 in_phase "$job" serving
@@ -133,8 +140,7 @@ is "$(exit_code "$job")" 5:0 "ends the run with exit status 5"
 has "$(of "$job" .verdict.text)" "port 6100 on '${NODES[1]}' is taken by a program that listens there, and the file fixes it" \
 	"and says so"
 is "$(of "$job" '[.workers[] | select(.started)] | length')" 0 "before any worker has started"
-kill "$listener"
-wait "$listener" 2>/dev/null
+deafen
 
 # a port that is next to a planned one, or that another one meets with an offset, is
 # none that the file fixes
@@ -144,17 +150,16 @@ cat >"$WORK/ask.sh" <<-'SH'
 	printf 'hold 0\nhold 1000\nhold 2000\nhold 3000\n' |
 		srun --overlap --nodes=2 --ntasks=2 --ntasks-per-node=1 disagg-node | sort
 SH
-sed 's/^  prefill:.*/  prefill: {engine: sglang, workers: 2, gpus: 1, args: {disaggregation-bootstrap-port: 9200}, placement: spread}/' \
+sed 's/^  prefill:.*/  prefill: {engine: sglang, workers: 1, gpus: 1, args: {disaggregation-bootstrap-port: 9200}, placement: pack}/' \
 	"$WORK/serve.yaml" >"$WORK/pinned.yaml"
 answers() { # CONFIG NODE PORT: what the node says while somebody listens there
 	local id
 	listen "${NODES[$2]}" "$3"
-	listening "${NODES[$2]}" "$3"
+	listening
 	id=$(as_user env PATH="$WORK/bin:$PATH" sbatch --parsable --output=%j.out --exclusive \
 		-w "${NODES[0]},${NODES[1]}" --disagg-rehearse --disagg-config="$1" ask.sh)
 	wait_job "$id" >/dev/null
-	kill "$listener"
-	wait "$listener" 2>/dev/null
+	deafen
 	grep -E "^node $2 (held|taken)" "$WORK/$id.out"
 }
 is "$(answers serve.yaml 0 5201)" "node 0 held 1000
