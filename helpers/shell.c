@@ -33,10 +33,9 @@ static const struct helper helper = {
 		       "  DISAGG_RUN_DIR   its run directory then\n"
 		       "  SHELL            what is opened, where the node has it\n"
 		       "  PATH             where srun and scontrol are\n",
-	.exits =
-		"  2 usage, or no such worker; 3 the run directory is damaged; 4 no such job, it\n"
-		"  does not run, it is another user's, or srun is missing; 5 a system call failed;\n"
-		"  otherwise COMMAND's, the shell's or srun's own\n",
+	.exits = "  2 usage, or no such worker; 3 the run directory is damaged or another user's;\n"
+		 "  4 no such job, it does not run, it is another user's, or srun is missing; 5 a\n"
+		 "  system call failed; otherwise COMMAND's, the shell's or srun's own\n",
 	.features = "disagg.environment/1",
 };
 

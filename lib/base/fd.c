@@ -91,18 +91,25 @@ static int read_all(int fd, struct disagg_arena *arena, const char *path, size_t
 	return disagg_err_nomem(err);
 }
 
+int disagg_fd_read_open(struct disagg_arena *arena, int fd, const char *path, size_t limit,
+	char **ret_bytes, size_t *ret_len, struct disagg_err *err)
+{
+	size_t size = 0;
+
+	if (check_kind(fd, path, limit, &size, err))
+		return -1;
+	return read_all(fd, arena, path, limit, size, ret_bytes, ret_len, err);
+}
+
 int disagg_fd_read_file(struct disagg_arena *arena, const char *path, size_t limit,
 	char **ret_bytes, size_t *ret_len, struct disagg_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	size_t size = 0;
 	int rc;
 
 	if (fd < 0)
 		return open_failed(path, err);
-	rc = check_kind(fd, path, limit, &size, err);
-	if (rc == 0)
-		rc = read_all(fd, arena, path, limit, size, ret_bytes, ret_len, err);
+	rc = disagg_fd_read_open(arena, fd, path, limit, ret_bytes, ret_len, err);
 	close(fd);
 	return rc;
 }

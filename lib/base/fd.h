@@ -14,6 +14,10 @@
 int disagg_fd_read_file(struct disagg_arena *arena, const char *path, size_t limit,
 	char **ret_bytes, size_t *ret_len, struct disagg_err *err);
 
+/* The same of a file that is open; `path` is what it is called in errors. */
+int disagg_fd_read_open(struct disagg_arena *arena, int fd, const char *path, size_t limit,
+	char **ret_bytes, size_t *ret_len, struct disagg_err *err);
+
 /* All bytes, across short writes and EINTR; -1 with errno. */
 int disagg_fd_write_all(int fd, const char *bytes, size_t len);
 

@@ -62,9 +62,9 @@ int disagg_rundir_make(struct disagg_arena *arena, const char *dir, struct disag
 }
 
 /* The whole text in a new file; it is gone again where that fails. */
-static int write_new(const char *path, const char *text, size_t len)
+static int write_new(const char *path, mode_t mode, const char *text, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	int rc, why;
 
 	if (fd < 0)
@@ -82,21 +82,33 @@ static int write_new(const char *path, const char *text, size_t len)
 	return -1;
 }
 
-int disagg_rundir_write(struct disagg_arena *arena, const char *dir, const char *name,
-	const char *tag, const char *text, size_t len, struct disagg_err *err)
+static int write_mode(struct disagg_arena *arena, const char *dir, const char *name,
+	const char *tag, mode_t mode, const char *text, size_t len, struct disagg_err *err)
 {
 	const char *path = disagg_arena_printf(arena, "%s/%s", dir, name);
 	const char *other = disagg_arena_printf(arena, "%s/%s.%s.new", dir, name, tag);
 
 	if (!path || !other)
 		return disagg_err_nomem(err);
-	if (write_new(other, text, len))
+	if (write_new(other, mode, text, len))
 		return disagg_err_sys(err, "cannot write '%s'", path);
 	if (rename(other, path) == 0)
 		return 0;
 	disagg_err_sys(err, "cannot write '%s'", path);
 	unlink(other);
 	return -1;
+}
+
+int disagg_rundir_write(struct disagg_arena *arena, const char *dir, const char *name,
+	const char *tag, const char *text, size_t len, struct disagg_err *err)
+{
+	return write_mode(arena, dir, name, tag, 0666, text, len, err);
+}
+
+int disagg_rundir_write_own(struct disagg_arena *arena, const char *dir, const char *name,
+	const char *tag, const char *text, size_t len, struct disagg_err *err)
+{
+	return write_mode(arena, dir, name, tag, 0600, text, len, err);
 }
 
 int disagg_rundir_open_log(

@@ -23,6 +23,10 @@ int disagg_rundir_make(struct disagg_arena *arena, const char *dir, struct disag
 int disagg_rundir_write(struct disagg_arena *arena, const char *dir, const char *name,
 	const char *tag, const char *text, size_t len, struct disagg_err *err);
 
+/* The same, for a file that its owner alone reads and writes. */
+int disagg_rundir_write_own(struct disagg_arena *arena, const char *dir, const char *name,
+	const char *tag, const char *text, size_t len, struct disagg_err *err);
+
 /* For appending, created where it is not there; -1. */
 int disagg_rundir_open_log(
 	struct disagg_arena *arena, const char *dir, const char *name, struct disagg_err *err);

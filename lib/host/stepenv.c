@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/host/stepenv.h"
+#include "lib/base/fd.h"
 #include "lib/base/limits.h"
 #include "lib/base/strbuf.h"
 #include "lib/conf/scalar.h"
 #include "lib/conf/yamltree.h"
 #include "lib/host/rundir.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SCHEMA	"disagg.environment/1"
@@ -60,9 +65,10 @@ int disagg_stepenv_write(struct disagg_arena *arena, const char *dir, const char
 	int rc;
 
 	disagg_strbuf_init(&out, DISAGG_MAX_YAML_BYTES);
-	rc = render(arena, envp, exec, &out) ? disagg_err_nomem(err)
-					     : disagg_rundir_write(arena, dir, DISAGG_STEPENV_FILE,
-						       tag, out.text, out.len, err);
+	rc = render(arena, envp, exec, &out)
+		     ? disagg_err_nomem(err)
+		     : disagg_rundir_write_own(
+			       arena, dir, DISAGG_STEPENV_FILE, tag, out.text, out.len, err);
 	disagg_strbuf_release(&out);
 	return rc;
 }
@@ -97,6 +103,86 @@ static int read_variables(const struct disagg_node *map, const char *path,
 	return 0;
 }
 
+static int no_file(const char *dir, struct disagg_err *err)
+{
+	return disagg_err_set(err, DISAGG_MISSING,
+		"'%s' has no " DISAGG_STEPENV_FILE ": expected the run directory of a job whose "
+		"script ends in 'exec disagg run'",
+		dir);
+}
+
+static int check_owner(const char *path, const struct stat *st, struct disagg_err *err)
+{
+	char buf[4096], number[24];
+	struct passwd entry, *found = NULL;
+
+	if (st->st_uid == geteuid())
+		return 0;
+	snprintf(number, sizeof(number), "%lu", (unsigned long)st->st_uid);
+	getpwuid_r(st->st_uid, &entry, buf, sizeof(buf), &found);
+	return disagg_err_set(err, DISAGG_CONFIG,
+		"'%s' is of user '%s': expected a file of your own, for what it says is run", path,
+		found ? entry.pw_name : number);
+}
+
+/* Nobody else may have written it. */
+static int check_file(int fd, const char *path, struct disagg_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return disagg_err_sys(err, "cannot stat '%s'", path);
+	if (check_owner(path, &st, err))
+		return -1;
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return disagg_err_set(err, DISAGG_CONFIG,
+			"others may write '%s': expected mode 0600, for what it says is run; if it "
+			"is as you left it, say chmod go-w",
+			path);
+	return 0;
+}
+
+static int cannot_open(int folder, const char *path, struct disagg_err *err)
+{
+	int why = errno;
+	struct stat st;
+
+	if (fstatat(folder, DISAGG_STEPENV_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		check_owner(path, &st, err))
+		return -1;
+	errno = why;
+	disagg_err_sys(err, "cannot open '%s'", path);
+	if (err)
+		err->code = DISAGG_CONFIG;
+	return -1;
+}
+
+/* The folder, then the file in it, once each: what is checked is what is read. */
+static int read_own(struct disagg_arena *arena, const char *dir, const char *path, char **ret_text,
+	size_t *ret_len, struct disagg_err *err)
+{
+	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, rc;
+
+	if (folder < 0)
+		return errno == ENOENT || errno == ENOTDIR ? no_file(dir, err)
+							   : cannot_open(-1, path, err);
+	fd = openat(folder, DISAGG_STEPENV_FILE,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		rc = no_file(dir, err);
+	else if (fd < 0)
+		rc = cannot_open(folder, path, err);
+	else if (check_file(fd, path, err))
+		rc = -1;
+	else
+		rc = disagg_fd_read_open(
+			arena, fd, path, DISAGG_MAX_YAML_BYTES, ret_text, ret_len, err);
+	if (fd >= 0)
+		close(fd);
+	close(folder);
+	return rc;
+}
+
 int disagg_stepenv_read(struct disagg_arena *arena, const char *dir, struct disagg_stepenv *ret,
 	struct disagg_err *err)
 {
@@ -105,15 +191,13 @@ int disagg_stepenv_read(struct disagg_arena *arena, const char *dir, struct disa
 	struct disagg_stepenv found;
 	struct disagg_node *root;
 	const char *schema;
+	char *text;
+	size_t len;
 
 	if (!path)
 		return disagg_err_nomem(err);
-	if (access(path, F_OK) && errno == ENOENT)
-		return disagg_err_set(err, DISAGG_MISSING,
-			"'%s' has no " DISAGG_STEPENV_FILE ": expected the run directory of a job "
-			"whose script ends in 'exec disagg run'",
-			dir);
-	if (disagg_yaml_load(arena, path, &root, err))
+	if (read_own(arena, dir, path, &text, &len, err) ||
+		disagg_yaml_parse(arena, text, len, path, &root, err))
 		return -1;
 	schema = text_of(disagg_node_get(root, "schema"));
 	if (!schema || strcmp(schema, SCHEMA) != 0)

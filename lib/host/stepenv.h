@@ -10,7 +10,7 @@
  * disagg-run's steps know of their job, so that a step which is started later,
  * from a login node too, knows the same.  It holds what the job carries, its
  * nodes and its places; the user's own variables are not in it, for they may be
- * secret.
+ * secret.  What it says is run: its owner alone reads and writes it.
  */
 #define DISAGG_STEPENV_FILE "environment.json"
 
@@ -26,8 +26,9 @@ bool disagg_stepenv_has(const char *name);
 int disagg_stepenv_write(struct disagg_arena *arena, const char *dir, const char *tag,
 	const char *const *envp, const char *exec, struct disagg_err *err);
 
-/* DISAGG_MISSING: the run has none; DISAGG_CONFIG with a position where it is damaged
- * or of another version.  Other variables than its own are refused. */
+/* DISAGG_MISSING: the run has none; DISAGG_CONFIG where it is not the caller's own,
+ * others may write it or it is no regular file, and with a position where it is
+ * damaged or of another version.  Other variables than its own are refused. */
 int disagg_stepenv_read(struct disagg_arena *arena, const char *dir, struct disagg_stepenv *ret,
 	struct disagg_err *err);
 

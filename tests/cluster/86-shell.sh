@@ -201,6 +201,31 @@ refused "root, in a user's job" 4 "is of user '$TEST_USER'" as_root "$shell" "$j
 chmod 700 "$WORK/disagg-$job"
 refused "another user" 4 "is of user '$TEST_USER'" \
 	devcluster exec --state "$STATE" --user daemon --cd "$WORK" -- "$shell" "$job" decode:1 true
+# a run directory that another user has laid where a job's number leads to
+mkdir "$STATE/trap" "$STATE/trap/disagg-$job"
+printf '#!/bin/sh\ntouch "%s"\n' "$STATE/trap/sprung" >"$STATE/trap/program"
+chmod 755 "$STATE/trap/program"
+chmod 1777 "$STATE/trap"
+cp "$WORK/disagg-$job/state.json" "$STATE/trap/disagg-$job"
+sed 's|"exec":"[^"]*"|"exec":"'"$STATE/trap/program"'"|' "$WORK/disagg-$job/environment.json" \
+	>"$STATE/trap/disagg-$job/environment.json"
+chmod 755 "$STATE/trap/disagg-$job"
+chmod 644 "$STATE/trap/disagg-$job"/*
+has "$(cat "$STATE/trap/disagg-$job/environment.json")" "$STATE/trap/program" "a trap is laid"
+chown -R daemon "$STATE/trap/disagg-$job"
+refused "another user's run directory" 3 "is of user 'daemon'" \
+	as_user env -C "$STATE/trap" "$shell" "$job" decode:1 true
+refused "another user's run directory, by name" 3 "is of user 'daemon'" \
+	as_user "$shell" "$STATE/trap/disagg-$job" decode:1 true
+refused "another user's run directory, in a step" 3 "is of user 'daemon'" \
+	as_user srun --jobid="$job" --overlap -N1 -n1 "$WORK/bin/disagg-exec" --shell \
+	--role=decode:1 --run-dir="$STATE/trap/disagg-$job" true
+chown "$TEST_USER" "$STATE/trap/disagg-$job/environment.json"
+chmod 666 "$STATE/trap/disagg-$job/environment.json"
+refused "a file that others may write" 3 "others may write" \
+	as_user env -C "$STATE/trap" "$shell" "$job" decode:1 true
+[ ! -e "$STATE/trap/sprung" ]
+ok $? "nothing of it is run"
 plain=$(submit --output=/dev/null --wrap 'sleep 60')
 until [ "$(job_state "$plain")" = RUNNING ]; do sleep 0.1; done
 refused "a job without a deployment" 4 "no run directory of job $plain" as_user "$shell" "$plain" decode:1

@@ -19,6 +19,8 @@ static void put(const char *name, const char *text)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	file = fopen(path, "w");
+	if (file)
+		fchmod(fileno(file), 0600);
 	ok(file && fputs(text, file) >= 0 && fclose(file) == 0, "a file is written");
 }
 
@@ -104,6 +106,50 @@ static void test_bad(void)
 	}
 }
 
+static void refused(enum disagg_code code, const char *text, const char *what)
+{
+	struct disagg_stepenv found = {.exec = "untouched"};
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	is_int(disagg_stepenv_read(&arena, dir, &found, &err), -1, what);
+	is_int(err.code, code, "is refused");
+	has_str(err.text, text, "and why is said");
+	is_str(found.exec, "untouched", "nothing is returned");
+}
+
+/* What others could have written is not read, whatever it says. */
+static void test_others(void)
+{
+	static const mode_t modes[] = {0620, 0602, 0666};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_stepenv found;
+	char path[64], other[64];
+	mode_t mask = umask(0);
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/" DISAGG_STEPENV_FILE, dir);
+	snprintf(other, sizeof(other), "%s/other", dir);
+	is_int(disagg_stepenv_write(&arena, dir, "1", envp, "/x", &err), 0, "it is written");
+	umask(mask);
+	ok(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600, "for its owner alone");
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		chmod(path, modes[i]);
+		refused(DISAGG_CONFIG, "others may write", "a file that others may write");
+	}
+	chmod(path, 0644);
+	is_int(disagg_stepenv_read(&arena, dir, &found, &err), 0, "others may read it");
+	if (chown(path, 1, (gid_t)-1) == 0)
+		refused(DISAGG_CONFIG, "is of user '", "a file of another user");
+	ok(rename(path, other) == 0 && symlink("other", path) == 0, "a link to one");
+	ok(chown(other, geteuid(), (gid_t)-1) == 0, "to a file of our own");
+	refused(DISAGG_CONFIG, "cannot open", "a link");
+	unlink(path);
+	unlink(other);
+	ok(mkfifo(path, 0600) == 0, "a FIFO");
+	refused(DISAGG_CONFIG, "expected a regular file", "a FIFO");
+	unlink(path);
+}
+
 static void test_none(void)
 {
 	struct disagg_stepenv found;
@@ -122,6 +168,7 @@ int main(void)
 	test_round();
 	test_memory();
 	test_bad();
+	test_others();
 	test_none();
 	snprintf(path, sizeof(path), "%s/" DISAGG_STEPENV_FILE, dir);
 	unlink(path);
