@@ -3,6 +3,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/num.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,41 +51,62 @@ static bool is_task(const struct task *task, const struct block *block, const ch
 	       says(block, "DISAGG_WORKER", task->name) && says(block, "DISAGG_RANK", rank);
 }
 
-static bool read_block(struct disagg_arena *arena, const char *pid, struct block *ret)
+static bool read_block(struct disagg_arena *arena, int folder, struct block *ret)
 {
-	const char *folder = disagg_arena_printf(arena, "/proc/%s", pid);
-	const char *path = disagg_arena_printf(arena, "/proc/%s/environ", pid);
+	int fd = openat(folder, "environ", O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	char *bytes;
+	bool found;
 
-	if (!folder || !path || stat(folder, &st) || st.st_uid != geteuid() ||
-		disagg_fd_read_file(arena, path, ENVIRON_BYTES, &bytes, &ret->len, NULL))
+	if (fd < 0)
 		return false;
-	ret->bytes = bytes;
-	return true;
+	found = fstat(folder, &st) == 0 && st.st_uid == geteuid() &&
+		disagg_fd_read_open(arena, fd, "environ", ENVIRON_BYTES, &bytes, &ret->len, NULL) ==
+			0;
+	close(fd);
+	if (found)
+		ret->bytes = bytes;
+	return found;
 }
 
-static int64_t find_block(const struct task *task, struct disagg_arena *arena, struct block *ret)
+/* Its folder stays with it, where its number may become another one's. */
+static bool look_at(struct task *task, int proc, const char *pid, struct block *ret)
+{
+	int folder = openat(proc, pid, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct disagg_arena scratch = DISAGG_ARENA_INIT;
+	struct block block;
+	bool found;
+
+	if (folder < 0)
+		return false;
+	found = read_block(&scratch, folder, &block) && is_task(task, &block, pid);
+	if (found) {
+		char *copy = disagg_arena_alloc(task->arena, block.len + 1);
+
+		if (copy)
+			memcpy(copy, block.bytes, block.len + 1);
+		*ret = (struct block){copy, block.len};
+		task->living = folder;
+	} else {
+		close(folder);
+	}
+	disagg_arena_release(&scratch);
+	return found;
+}
+
+static void find_living(struct task *task, struct block *ret)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
-	int64_t pid, found = 0;
+	int64_t pid;
 
-	while (proc && !found && (entry = readdir(proc))) {
-		struct disagg_arena scratch = DISAGG_ARENA_INIT;
-		struct block block;
-
-		if (disagg_num_int(entry->d_name, 1, INT32_MAX, &pid))
-			continue;
-		if (read_block(&scratch, entry->d_name, &block) &&
-			is_task(task, &block, entry->d_name) &&
-			read_block(arena, entry->d_name, ret))
-			found = pid;
-		disagg_arena_release(&scratch);
+	while (proc && (entry = readdir(proc))) {
+		if (disagg_num_int(entry->d_name, 1, INT32_MAX, &pid) == 0 &&
+			look_at(task, dirfd(proc), entry->d_name, ret))
+			break;
 	}
 	if (proc)
 		closedir(proc);
-	return found;
 }
 
 /* What is about this step and its terminal, not about the worker. */
@@ -137,15 +159,15 @@ static const char **own_entries(struct disagg_arena *arena)
 
 int exec_take_living(struct task *task, struct disagg_err *err)
 {
-	struct block block;
+	struct block block = {0};
 	const char **own;
 	int rc = 0;
 
-	task->living = (long)find_block(task, task->arena, &block);
-	if (!task->living)
+	find_living(task, &block);
+	if (task->living < 0)
 		return 0;
 	own = own_entries(task->arena);
-	if (!own)
+	if (!own || !block.bytes)
 		return disagg_err_nomem(err);
 	clearenv();
 	for (size_t at = 0; rc == 0 && at < block.len; at += strlen(block.bytes + at) + 1) {

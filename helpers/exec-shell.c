@@ -122,7 +122,7 @@ static int make_environment(
 	if (take_job(task, call, err) || load(task, err) || name_task(task, call, &facts, err) ||
 		exec_take_living(task, err))
 		return -1;
-	if (!task->living)
+	if (task->living < 0)
 		fprintf(stderr,
 			"disagg-exec: '%s' does not run: its environment is made from the plan, "
 			"with your own variables\n",

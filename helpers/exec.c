@@ -327,7 +327,7 @@ int main(int argc, char **argv)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
 	struct disagg_err err = DISAGG_ERR_INIT;
-	struct task task = {.arena = &arena, .path = getenv("PATH")};
+	struct task task = {.arena = &arena, .path = getenv("PATH"), .living = -1};
 	struct call call = {0};
 	int first, rc = helper_parse(&helper, argc, argv, take, &call, &first);
 

@@ -34,7 +34,7 @@ struct task {
 	const char *path;		      /* $PATH */
 	struct disagg_command command;
 	struct binding binding;
-	long living; /* --shell: process of the task that runs already; 0: none */
+	int living; /* --shell: /proc's folder of the task that runs already; -1: none */
 	struct disagg_client_runs runs; /* of a benchmark: more than the command, in order */
 };
 
@@ -106,7 +106,7 @@ int exec_shell(struct task *task, const struct exec_shell *call, struct disagg_e
 
 /* Lays the environment of the task's own process on this node over ours, but for
  * what is about a step (exec-living.c).  That there is none is no error;
- * task->living is 0 then. */
+ * task->living is -1 then. */
 int exec_take_living(struct task *task, struct disagg_err *err);
 
 /* Into that process's container and folder, where it is in one (exec-enter.c). */
