@@ -32,7 +32,7 @@ static const struct helper helper = {
 	.environment = "  SLURM_JOB_ID     the job, where none is given\n"
 		       "  DISAGG_RUN_DIR   its run directory then\n"
 		       "  SHELL            what is opened, where the node has it\n"
-		       "  PATH             where srun and scontrol are\n",
+		       "  PATH             where srun and squeue are\n",
 	.exits = "  2 usage, or no such worker; 3 the run directory is damaged or another user's;\n"
 		 "  4 no such job, it does not run, it is another user's, or srun is missing; 5 a\n"
 		 "  system call failed; otherwise COMMAND's, the shell's or srun's own\n",

@@ -35,7 +35,7 @@ static const struct helper helper = {
 	.examples = "  disagg-status 1234\n"
 		    "  disagg-status --watch disagg-1234\n"
 		    "  disagg-status --format=json 1234 | jq .verdict\n",
-	.environment = "  PATH   where scontrol is\n",
+	.environment = "  PATH   where squeue is\n",
 	.exits = "  0 ok, also where the run failed; 2 usage, 3 state.json is damaged, 4 no such\n"
 		 "  run, 5 a system call failed\n",
 	.features = "disagg.state/1",

@@ -14,67 +14,90 @@
 
 /* ---- what Slurm says ---- */
 
-/* The value behind KEY=, up to one of `ends`; the key begins a word. */
-static char *value_of(
-	struct disagg_arena *arena, const char *text, const char *key, const char *ends)
+/* Of the user's own choice is the folder alone, and it comes last. */
+#define FORMAT "--format=%A %T %U %u %Z"
+
+/* The next word of a line, which is cut there. */
+static char *word_of(char **line)
 {
-	const char *at = text;
+	char *word = *line, *end = word + strcspn(word, " ");
 
-	while ((at = strstr(at, key))) {
-		bool begins = at == text || strchr(" \n", at[-1]);
+	*line = *end ? end + 1 : end;
+	*end = '\0';
+	return word;
+}
 
-		at += strlen(key);
-		if (begins)
-			return disagg_arena_strndup(arena, at, strcspn(at, ends));
+/* A job of many, an array's or a mixed one's, is answered for with all of them. */
+static int read_facts(struct disagg_arena *arena, const char *text, const char *job,
+	struct disagg_job_facts *ret, struct disagg_err *err)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = disagg_arena_strndup(arena, text, len);
+		struct disagg_job_facts facts;
+		const char *id;
+
+		if (!line)
+			return disagg_err_nomem(err);
+		id = word_of(&line);
+		facts.state = word_of(&line);
+		if (disagg_num_int(word_of(&line), 0, UINT32_MAX, &facts.uid))
+			facts.uid = -1;
+		facts.user = word_of(&line);
+		facts.work_dir = *line ? line : NULL;
+		if (strcmp(id, job) == 0 && facts.user[0]) {
+			*ret = facts;
+			return 0;
+		}
+		text += len;
+		text += *text == '\n';
 	}
-	return NULL;
+	return 1;
 }
 
-/* "alice(1001)" */
-static void read_user(char *text, struct disagg_job_facts *facts)
+/* What squeue is told by SQUEUE_USERS and its like would hide jobs from us. */
+static const char *const *unfiltered(struct disagg_arena *arena, const char *const *envp)
 {
-	char *open = strchr(text, '('), *close = open ? strchr(open, ')') : NULL;
+	static const char prefix[] = "SQUEUE_";
+	size_t count = 0, kept = 0;
+	const char **list;
 
-	facts->user = text;
-	if (!close)
-		return;
-	*open = *close = '\0';
-	if (disagg_num_int(open + 1, 0, UINT32_MAX, &facts->uid))
-		facts->uid = -1;
-}
-
-static int read_facts(struct disagg_arena *arena, const char *text, struct disagg_job_facts *ret)
-{
-	struct disagg_job_facts facts = {.uid = -1};
-	char *user = value_of(arena, text, "UserId=", " \n");
-
-	facts.state = value_of(arena, text, "JobState=", " \n");
-	facts.work_dir = value_of(arena, text, "WorkDir=", "\n");
-	if (!facts.state || !user)
-		return -1;
-	read_user(user, &facts);
-	*ret = facts;
-	return 0;
+	while (envp[count])
+		count++;
+	list = disagg_arena_array(arena, count + 1, sizeof(*list));
+	for (size_t i = 0; list && i < count; i++) {
+		if (strncmp(envp[i], prefix, strlen(prefix)) != 0)
+			list[kept++] = envp[i];
+	}
+	return list;
 }
 
 int disagg_jobs_ask(struct disagg_arena *arena, const char *job, const char *path,
 	const char *const *envp, struct disagg_job_facts *ret, struct disagg_err *err)
 {
-	const char *scontrol = disagg_proc_find(arena, "scontrol", path);
-	const char *const argv[] = {scontrol, "show", "job", job, NULL};
-	const struct disagg_proc_call call = {
-		.argv = argv, .envp = envp, .timeout_ms = CALL_MS, .cancel_fd = -1};
+	const char *squeue = disagg_proc_find(arena, "squeue", path);
+	const char *const argv[] = {
+		squeue, "--noheader", "--states=all", "--jobs", job, FORMAT, NULL};
+	const struct disagg_proc_call call = {.argv = argv,
+		.envp = unfiltered(arena, envp),
+		.timeout_ms = CALL_MS,
+		.cancel_fd = -1};
 	struct disagg_proc_result result;
+	int rc;
 
-	if (!scontrol)
+	if (!squeue)
 		return disagg_err_set(err, DISAGG_MISSING,
-			"'scontrol' is not in PATH: expected Slurm's commands on this node");
+			"'squeue' is not in PATH: expected Slurm's commands on this node");
+	if (!call.envp)
+		return disagg_err_nomem(err);
 	if (disagg_proc_run(arena, &call, &result, err))
 		return -1;
-	if (result.status == 0 && read_facts(arena, result.out, ret) == 0)
-		return 0;
-	return disagg_err_set(err, DISAGG_MISSING, "Slurm knows no job %s: %.*s", job,
-		(int)strcspn(result.out, "\n"), result.out);
+	rc = result.status ? 1 : read_facts(arena, result.out, job, ret, err);
+	if (rc <= 0)
+		return rc;
+	return disagg_err_set(err, DISAGG_MISSING, "Slurm knows no job %s%s%.*s", job,
+		result.status ? ": " : "", result.status ? (int)strcspn(result.out, "\n") : 0,
+		result.out);
 }
 
 /* ---- the run directory ---- */

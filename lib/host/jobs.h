@@ -8,7 +8,7 @@
 
 /*
  * Jobs seen from outside: what Slurm says of one, and where its run directory
- * is.  `path` is the $PATH that has scontrol, `envp` what it is called with.
+ * is.  `path` is the $PATH that has squeue, `envp` what it is called with.
  */
 struct disagg_job_facts {
 	const char *state;    /* "RUNNING" */
@@ -17,7 +17,7 @@ struct disagg_job_facts {
 	const char *work_dir; /* NULL: not told */
 };
 
-/* DISAGG_MISSING: no scontrol, or Slurm knows no such job (any more). */
+/* DISAGG_MISSING: no squeue, or Slurm knows no such job (any more). */
 int disagg_jobs_ask(struct disagg_arena *arena, const char *job, const char *path,
 	const char *const *envp, struct disagg_job_facts *ret, struct disagg_err *err);
 

@@ -99,7 +99,8 @@ cat >"$WORK/inside.sh" <<'JOB'
 } 2>/dev/null &
 exec disagg run
 JOB
-job=$(run_job gpus.yaml)
+# a name that looks like what Slurm says of a job
+job=$(run_job gpus.yaml --job-name='x JobState=FAILED UserId=daemon(1)')
 rehearsed=$(SCRIPT=inside.sh run_job serve.yaml --disagg-rehearse)
 serves "$job"
 ok $? "a deployment with GPUs runs"

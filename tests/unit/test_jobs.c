@@ -23,13 +23,13 @@ static void put(const char *name, const char *text, mode_t mode)
 		ok(false, name);
 }
 
-/* A scontrol that prints `text` and ends with `status`. */
-static void put_scontrol(const char *text, int status)
+/* A squeue that prints `text` and ends with `status`. */
+static void put_squeue(const char *text, int status)
 {
 	const char *script = disagg_arena_printf(
 		&arena, "#!/bin/sh\ncat <<'END'\n%s\nEND\nexit %d\n", text, status);
 
-	put("scontrol", script, 0700);
+	put("squeue", script, 0700);
 }
 
 static void put_run(const char *folder, time_t when)
@@ -47,34 +47,61 @@ static void test_ask(void)
 		const char *text, *state, *user, *dir;
 		int64_t uid;
 	} rows[] = {
-		{"JobId=7 JobName=x\n   UserId=alice(1001) GroupId=users(100)\n"
-		 "   JobState=RUNNING Reason=None\n   WorkDir=/home/a b\n   StdOut=/x",
-			"RUNNING", "alice", "/home/a b", 1001},
-		{"JobId=7 UserId=root(0) JobState=PENDING", "PENDING", "root", NULL, 0},
-		{"JobId=7 XUserId=bob(5) UserId=65534 JobState=COMPLETED WorkDir=/", "COMPLETED",
-			"65534", "/", -1},
-		{"UserId=alice(x) JobState=FAILED", "FAILED", "alice", NULL, -1},
+		{"7 RUNNING 1001 alice /home/a b", "RUNNING", "alice", "/home/a b", 1001},
+		{"7 PENDING 0 root ", "PENDING", "root", NULL, 0},
+		{"7 PENDING 0 root", "PENDING", "root", NULL, 0},
+		{"7 COMPLETED x bob /", "COMPLETED", "bob", "/", -1},
+		{"7 RUNNING 5 bob /x RUNNING 1 eve /y", "RUNNING", "bob", "/x RUNNING 1 eve /y", 5},
+		{"8 PENDING 1 a /a\n77 FAILED 2 b /b\n7 RUNNING 3 c /c\n7 FAILED 4 d /d", "RUNNING",
+			"c", "/c", 3},
 	};
 	struct disagg_job_facts facts;
 	struct disagg_err err = DISAGG_ERR_INIT;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		put_scontrol(rows[i].text, 0);
-		is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), 0, rows[i].text);
+		put_squeue(rows[i].text, 0);
+		is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), 0, "a job");
 		is_str(facts.state, rows[i].state, "its state");
 		is_str(facts.user, rows[i].user, "its user");
 		is_int(facts.uid, rows[i].uid, "the user's number");
 		is_str(facts.work_dir, rows[i].dir, "its folder");
 	}
-	put_scontrol("slurm_load_jobs error: Invalid job id specified\nmore", 1);
+	put_squeue("slurm_load_jobs error: Invalid job id specified\nmore", 1);
 	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "an unknown job");
 	is_int(err.code, DISAGG_MISSING, "is missing");
 	is_str(err.text, "Slurm knows no job 7: slurm_load_jobs error: Invalid job id specified",
 		"and says what Slurm said");
-	put_scontrol("nothing of use", 0);
-	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "no state, no job");
-	is_int(disagg_jobs_ask(&arena, "7", "/nonexistent", envp, &facts, &err), -1, "no scontrol");
-	has_str(err.text, "'scontrol' is not in PATH", "is said");
+	put_squeue("7 RUNNING 1", 0);
+	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "half an answer");
+	put_squeue("", 0);
+	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "no line, no job");
+	is_str(err.text, "Slurm knows no job 7", "is said");
+	is_int(disagg_jobs_ask(&arena, "7", "/nonexistent", envp, &facts, &err), -1, "no squeue");
+	has_str(err.text, "'squeue' is not in PATH", "is said");
+}
+
+/* A job's name is its user's to choose, and may look like more of the answer. */
+static void test_question(void)
+{
+	static const char *const filters[] = {
+		"LC_ALL=C", "SQUEUE_USERS=nobody", "SQUEUE_STATES=PD", NULL};
+	struct disagg_job_facts facts = {0};
+
+	put("squeue",
+		"#!/bin/sh\n"
+		"case \"$*\" in *%j* | *%i* | *%k*) echo '7 x JobState=FAILED'; exit ;; esac\n"
+		"[ -z \"$SQUEUE_USERS$SQUEUE_STATES\" ] && echo '7 RUNNING 5 bob /w'\n",
+		0700);
+	/* of Slurm's own answer to this question the name comes first */
+	put("scontrol",
+		"#!/bin/sh\n"
+		"printf 'JobId=7 JobName=x JobState=FAILED UserId=eve(1)\\n   UserId=bob(5)\\n"
+		"   JobState=RUNNING\\n   WorkDir=/w\\n'\n",
+		0700);
+	is_int(disagg_jobs_ask(&arena, "7", top, filters, &facts, NULL), 0,
+		"a job, with a filter for squeue in the environment");
+	is_str(facts.state, "RUNNING", "its state is not what its name says");
+	is_int(facts.uid, 5, "nor its user");
 }
 
 static void test_find(void)
@@ -100,8 +127,7 @@ static void test_find(void)
 	mkdir(below("odd[1]*/disagg-6"), 0700);
 	ok(!disagg_jobs_run_below(&arena, folder, "6"), "a folder without a state is no run");
 
-	put_scontrol(
-		disagg_arena_printf(&arena, "UserId=a(1) JobState=RUNNING\nWorkDir=%s", folder), 0);
+	put_squeue(disagg_arena_printf(&arena, "5 RUNNING 1 a %s", folder), 0);
 	is_str(disagg_jobs_run(&arena, "5", top, envp), below("odd[1]*/disagg-5.1"),
 		"a job's number leads to its folder");
 	is_str(disagg_jobs_run(&arena, below("odd1x/disagg-5"), top, envp), below("odd1x/disagg-5"),
@@ -117,6 +143,7 @@ int main(void)
 	if (!ok(mkdtemp(top) != NULL, "a folder"))
 		return 1;
 	test_ask();
+	test_question();
 	test_find();
 	snprintf(command, sizeof(command), "rm -rf %s", top);
 	ok(system(command) == 0, "it is removed");
