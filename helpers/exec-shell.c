@@ -73,20 +73,6 @@ static const char *variable(void *context, const char *name)
 	return "";
 }
 
-static int this_node(const struct disagg_inside *in, uint32_t *ret, struct disagg_err *err)
-{
-	const char *name = getenv("SLURMD_NODENAME");
-
-	for (uint32_t i = 0; name && i < in->hosts.count; i++) {
-		if (strcmp(in->hosts.name[i], name) == 0) {
-			*ret = i;
-			return 0;
-		}
-	}
-	return disagg_err_set(err, DISAGG_USAGE, "this node, '%s', is none of the job's",
-		name ? name : "(SLURMD_NODENAME is not set)");
-}
-
 /* What the plugin gives to the worker's task. */
 static int put_task(struct task *task, struct disagg_task *facts, struct disagg_err *err)
 {
@@ -100,7 +86,7 @@ static int put_task(struct task *task, struct disagg_task *facts, struct disagg_
 	facts->port_offset = task->in.port_offset;
 	facts->getenv = variable;
 	facts->context = task;
-	if (this_node(&task->in, &facts->node, err))
+	if (disagg_inside_this_node(&task->in, &facts->node, err))
 		return -1;
 	disagg_envlist_init(&list, task->arena);
 	if (disagg_taskenv(task->in.plan, facts, &list, err))

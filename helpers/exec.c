@@ -72,26 +72,6 @@ static int need_number(const char *name, uint32_t *ret, struct disagg_err *err)
 	return 0;
 }
 
-/* Tasks of a worker are numbered process by process. */
-static int find_process(struct task *task, struct disagg_err *err)
-{
-	const struct disagg_plan *plan = task->in.plan;
-	uint32_t left = task->rank;
-
-	for (uint32_t i = 0; i < task->worker->process_count; i++) {
-		uint32_t process = task->worker->first_process + i;
-
-		if (left < plan->process[process].tasks) {
-			task->process = process;
-			task->local = left;
-			return 0;
-		}
-		left -= plan->process[process].tasks;
-	}
-	return disagg_err_set(err, DISAGG_USAGE, "'%s' has no rank %u: it has %u", task->name,
-		(unsigned)task->rank, (unsigned)task->worker->tasks);
-}
-
 int exec_find_task(struct task *task, struct disagg_err *err)
 {
 	const char *role = getenv("DISAGG_ROLE");
@@ -109,7 +89,10 @@ int exec_find_task(struct task *task, struct disagg_err *err)
 	task->name = disagg_inside_worker_name(&task->in, task->role, index);
 	if (!task->name)
 		return disagg_err_nomem(err);
-	return task->worker ? find_process(task, err) : 0;
+	if (!task->worker)
+		return 0;
+	return disagg_plan_process_of(
+		task->in.plan, task->worker, task->rank, &task->process, &task->local, err);
 }
 
 /* Whether disagg-run waits for this further node, too: the container's name may be

@@ -43,21 +43,6 @@ static const char *environment(const char *name)
 	return getenv(name);
 }
 
-static int find_index(struct node *node, struct disagg_err *err)
-{
-	const char *name = getenv("SLURMD_NODENAME");
-
-	for (uint32_t i = 0; name && i < node->in.plan->nodes; i++) {
-		if (strcmp(disagg_inside_host(&node->in, i), name) == 0) {
-			node->index = i;
-			return 0;
-		}
-	}
-	return disagg_err_set(err, DISAGG_USAGE,
-		"SLURMD_NODENAME is '%s': expected a node of the plan, in a step of its job",
-		name ? name : "not set");
-}
-
 /* One write a line, so that lines of several nodes do not mix. */
 static int answer(const struct node *node, const char *text)
 {
@@ -157,7 +142,8 @@ static int serve(struct node *node, struct disagg_err *err)
 
 static int work(struct node *node, struct disagg_err *err)
 {
-	if (disagg_inside_load(&node->in, &node->arena, environment, err) || find_index(node, err))
+	if (disagg_inside_load(&node->in, &node->arena, environment, err) ||
+		disagg_inside_this_node(&node->in, &node->index, err))
 		return -1;
 	disagg_node_raise_limits(MOST_FILES);
 	check(node);

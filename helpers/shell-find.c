@@ -82,29 +82,24 @@ static int load_plan(struct shell *shell, struct disagg_err *err)
 }
 
 static int node_of_rank(const struct shell *shell, const struct disagg_worker *worker,
-	uint32_t *ret, struct disagg_err *err)
+	const struct disagg_service *service, uint32_t *ret, struct disagg_err *err)
 {
-	uint32_t left = shell->rank;
+	uint32_t process, local;
 
-	for (uint32_t i = 0; i < worker->process_count; i++) {
-		const struct disagg_process *process =
-			&shell->plan->process[worker->first_process + i];
-
-		if (left < process->tasks) {
-			*ret = process->node;
-			return 0;
-		}
-		left -= process->tasks;
-	}
-	return disagg_err_set(err, DISAGG_USAGE, "'%s' has no rank %u: it has %u, counted from 0",
-		shell->name, (unsigned)shell->rank, (unsigned)worker->tasks);
+	if (!worker && shell->rank)
+		return disagg_err_set(err, DISAGG_USAGE, "'%s' has no rank %u: it has 1",
+			shell->name, (unsigned)shell->rank);
+	if (worker &&
+		disagg_plan_process_of(shell->plan, worker, shell->rank, &process, &local, err))
+		return -1;
+	*ret = worker ? shell->plan->process[process].node : service->node;
+	return 0;
 }
 
 static int find_worker(struct shell *shell, struct disagg_err *err)
 {
 	const struct disagg_worker *worker = NULL;
 	const struct disagg_service *service = NULL;
-	const struct disagg_worker one = {.tasks = 1};
 	char role[128];
 	int index;
 	uint32_t node = 0;
@@ -118,9 +113,7 @@ static int find_worker(struct shell *shell, struct disagg_err *err)
 		shell->plan->role[shell->role].name, (unsigned)shell->index);
 	if (!shell->name)
 		return disagg_err_nomem(err);
-	if (service && shell->rank == 0)
-		node = service->node;
-	else if (node_of_rank(shell, worker ? worker : &one, &node, err))
+	if (node_of_rank(shell, worker, service, &node, err))
 		return -1;
 	if (node >= shell->hosts.count)
 		return disagg_err_set(err, DISAGG_CONFIG,

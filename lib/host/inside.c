@@ -36,6 +36,22 @@ const char *disagg_inside_host(const struct disagg_inside *in, uint32_t node)
 	return node < in->hosts.count ? in->hosts.name[node] : "";
 }
 
+int disagg_inside_this_node(
+	const struct disagg_inside *in, uint32_t *ret_node, struct disagg_err *err)
+{
+	const char *name = in->get("SLURMD_NODENAME");
+
+	for (uint32_t i = 0; name && i < in->plan->nodes; i++) {
+		if (strcmp(disagg_inside_host(in, i), name) == 0) {
+			*ret_node = i;
+			return 0;
+		}
+	}
+	return disagg_err_set(err, DISAGG_USAGE,
+		"SLURMD_NODENAME is '%s': expected a node of the plan, in a step of its job",
+		name ? name : "not set");
+}
+
 static const char *engine_getenv(void *context, const char *name)
 {
 	const struct disagg_inside *in = context;

@@ -40,6 +40,10 @@ int disagg_inside_load(struct disagg_inside *in, struct disagg_arena *arena,
 /* The host name of a job-relative node. */
 const char *disagg_inside_host(const struct disagg_inside *in, uint32_t node);
 
+/* Which node of the plan this is, by SLURMD_NODENAME. */
+int disagg_inside_this_node(
+	const struct disagg_inside *in, uint32_t *ret_node, struct disagg_err *err);
+
 /* From here on every port has this offset. */
 void disagg_inside_set_offset(struct disagg_inside *in, int offset);
 /* The text of SLURM_DISAGG_ADDRESSES; what is no address is as if it were empty. */

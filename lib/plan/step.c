@@ -84,6 +84,26 @@ int disagg_plan_pick(const struct disagg_plan *plan, const char *role, int index
 	return 0;
 }
 
+int disagg_plan_process_of(const struct disagg_plan *plan, const struct disagg_worker *worker,
+	uint32_t rank, uint32_t *ret_process, uint32_t *ret_local, struct disagg_err *err)
+{
+	uint32_t left = rank;
+
+	for (uint32_t i = 0; i < worker->process_count; i++) {
+		uint32_t process = worker->first_process + i;
+
+		if (left < plan->process[process].tasks) {
+			*ret_process = process;
+			*ret_local = left;
+			return 0;
+		}
+		left -= plan->process[process].tasks;
+	}
+	return disagg_err_set(err, DISAGG_USAGE,
+		"'%s_%u' has no rank %u: it has %u, counted from 0", plan->role[worker->role].name,
+		(unsigned)worker->index, (unsigned)rank, (unsigned)worker->tasks);
+}
+
 /* `text` with each `key` in it replaced. */
 static void put_replaced(struct disagg_strbuf *out, const char *text, const char *job_id)
 {

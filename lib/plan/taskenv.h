@@ -45,6 +45,11 @@ int disagg_plan_pick(const struct disagg_plan *plan, const char *role, int index
 	const struct disagg_worker **ret_worker, const struct disagg_service **ret_service,
 	struct disagg_err *err);
 
+/* The process of a worker that a rank is in, as an index in the plan, and the rank's
+ * number there: ranks are counted process by process. */
+int disagg_plan_process_of(const struct disagg_plan *plan, const struct disagg_worker *worker,
+	uint32_t rank, uint32_t *ret_process, uint32_t *ret_local, struct disagg_err *err);
+
 /* "decode:3" to its parts; index -1 where there is none. */
 int disagg_role_split(
 	const char *text, char *ret_role, size_t role_size, int *ret_index, struct disagg_err *err);

@@ -83,6 +83,29 @@ static void test_pick(const struct disagg_plan *plan)
 	}
 }
 
+static void test_process(const struct disagg_plan *plan)
+{
+	static const struct {
+		uint32_t worker, rank, process, local;
+	} rows[] = {{0, 0, 0, 0}, {2, 0, 2, 0}, {2, 1, 2, 1}, {2, 2, 3, 0}, {3, 0, 4, 0}};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	uint32_t process = 77, local = 77;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		is_int(disagg_plan_process_of(plan, &plan->worker[rows[i].worker], rows[i].rank,
+			       &process, &local, NULL),
+			0, "a rank");
+		is_int(process, rows[i].process, "is in its process");
+		is_int(local, rows[i].local, "with its number there");
+	}
+	process = local = 77;
+	is_int(disagg_plan_process_of(plan, &plan->worker[2], 3, &process, &local, &err), -1,
+		"one rank too many");
+	is_str(err.text, "'decode-big_0' has no rank 3: it has 3, counted from 0", "is named");
+	is_int(err.code, DISAGG_USAGE, "is a usage error");
+	ok(process == 77 && local == 77, "and nothing is returned");
+}
+
 static void test_run_dir(struct disagg_plan *plan, struct disagg_arena *arena)
 {
 	static const struct {
@@ -143,6 +166,7 @@ int main(void)
 
 	test_split();
 	test_pick(plan);
+	test_process(plan);
 	test_run_dir(plan, &arena);
 	test_nodelist(plan, &arena);
 	disagg_arena_release(&arena);
