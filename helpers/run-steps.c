@@ -89,6 +89,7 @@ static void launch(struct run *run, struct unit *unit)
 	unit->shown.started = run_now();
 	unit->shown.up = unit->shown.ready = unit->shown.ended = 0;
 	unit->shown.how = NULL;
+	unit->shown.step = NULL;
 	run_state_touch(run);
 }
 
@@ -97,6 +98,32 @@ static void launch(struct run *run, struct unit *unit)
 bool run_is_up(const struct unit *unit)
 {
 	return unit->shown.state == DISAGG_UNIT_RUNNING || unit->shown.state == DISAGG_UNIT_READY;
+}
+
+/* Of a worker that was tried twice the later step is the one that runs. */
+static void note_step(struct unit *unit, const char *id)
+{
+	size_t len = unit->shown.step ? strlen(unit->shown.step) : 0, own = strlen(id);
+
+	if (own > len || (own == len && strcmp(id, unit->shown.step) > 0))
+		unit->shown.step = id;
+}
+
+void run_steps_note(struct run *run)
+{
+	struct disagg_steps steps;
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	run->unnoted = false;
+	if (disagg_steps_list(&run->arena, &run->slurm, &steps, &err))
+		return;
+	for (unsigned i = 0; i < run->unit_count; i++) {
+		for (unsigned s = 0; s < steps.count; s++) {
+			if (strcmp(steps.v[s].name, run->unit[i].shown.name) == 0)
+				note_step(&run->unit[i], steps.v[s].id);
+		}
+	}
+	run_state_touch(run);
 }
 
 static bool look_for_mark(struct run *run, struct unit *unit)
@@ -110,6 +137,7 @@ static bool look_for_mark(struct run *run, struct unit *unit)
 		unit->shown.state = DISAGG_UNIT_RUNNING;
 		unit->shown.up = run_now();
 		run->moved = true;
+		run->unnoted |= unit->shown.restarts > 0;
 		run_state_touch(run);
 	}
 	disagg_arena_release(&scratch);
@@ -139,6 +167,8 @@ void run_steps_advance(struct run *run)
 			check_launch(run, unit);
 		launching += unit->proc.pid && unit->shown.state == DISAGG_UNIT_LAUNCHING;
 	}
+	if (run->unnoted && !run->ending)
+		run_steps_note(run);
 	for (unsigned i = 0; i < run->unit_count && launching < RUN_MOST_LAUNCHES; i++) {
 		struct unit *unit = &run->unit[i];
 

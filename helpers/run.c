@@ -175,32 +175,6 @@ static bool all_up(const struct run *run, unsigned wave)
 	return true;
 }
 
-/* Of a worker that was tried twice the later step is the one that runs. */
-static void note_step(struct unit *unit, const char *id)
-{
-	size_t len = unit->shown.step ? strlen(unit->shown.step) : 0, own = strlen(id);
-
-	if (own > len || (own == len && strcmp(id, unit->shown.step) > 0))
-		unit->shown.step = id;
-}
-
-/* Step numbers, for state.json and for whoever wants to look into a step. */
-static void note_steps(struct run *run)
-{
-	struct disagg_steps steps;
-	struct disagg_err err = DISAGG_ERR_INIT;
-
-	if (disagg_steps_list(&run->arena, &run->slurm, &steps, &err))
-		return;
-	for (unsigned i = 0; i < run->unit_count; i++) {
-		for (unsigned s = 0; s < steps.count; s++) {
-			if (strcmp(steps.v[s].name, run->unit[i].shown.name) == 0)
-				note_step(&run->unit[i], steps.v[s].id);
-		}
-	}
-	run_state_touch(run);
-}
-
 static int start_wave(struct run *run, unsigned wave)
 {
 	struct disagg_strbuf names;
@@ -222,7 +196,7 @@ static int start_wave(struct run *run, unsigned wave)
 		run_tick(run, INT64_MAX);
 	if (run->state.verdict.set)
 		return -1;
-	note_steps(run);
+	run_steps_note(run);
 	return 0;
 }
 

@@ -102,6 +102,7 @@ struct run {
 	struct disagg_state state;
 	bool dirty;
 	bool moved;   /* a step is up: somebody waits for that */
+	bool unnoted; /* one that was started again is up, and its number not known */
 	bool serving; /* TERM is a wish then, not a failure */
 	bool ending;
 	bool slurm_silent; /* at the end: it is not asked again */
@@ -160,6 +161,8 @@ void run_nodes_release(struct run *run);
 
 /* Starts what is wanted and may start now; looks which steps are up. */
 void run_steps_advance(struct run *run);
+/* Step numbers, for state.json and for whoever wants to look into a step. */
+void run_steps_note(struct run *run);
 /* A srun client has ended. */
 void run_step_ended(struct run *run, struct unit *unit);
 bool run_is_up(const struct unit *unit);

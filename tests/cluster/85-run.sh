@@ -159,6 +159,23 @@ has "$(of "$job" .verdict.text)" decode_0 "the verdict names what is missing"
 job=$(FAULT='decode_1=die-after-ready:0.3' run_job serve.yaml --exclusive --disagg-set=roles.decode.restart=1)
 fails "a worker that dies twice with restart: 1" 7 "$job"
 is "$(of "$job" '.workers[] | select(.name == "decode_1") | .restarts')" 1 "it was started again once"
+job=$(run_job serve.yaml --exclusive --disagg-set=roles.decode.restart=1)
+in_phase "$job" serving
+step=$(of "$job" '.workers[] | select(.name == "decode_1") | .step')
+as_user scancel --signal=KILL "$step"
+again=''
+end=$((SECONDS + 30))
+until [ "$again" = "$job.x" ] || [ $SECONDS -ge $end ]; do
+	again=$(of "$job" '.workers[] | select(.name == "decode_1" and .restarts == 1 and .state == "ready") |
+		.step // "" | sub("[.].*"; ".x")')
+	sleep 0.1
+done
+again=$(of "$job" '.workers[] | select(.name == "decode_1") | .step')
+isnt "$again" "$step" "a worker that was started again has another step"
+is "$again" "$(as_user squeue -h -s -j "$job" -o '%i %j' | sed -n 's/ decode_1$//p')" "the one that runs"
+is "$(of "$job" '[.workers[].step] | unique | length')" 5 "and all others have their own"
+as_user scancel --batch --signal=TERM "$job"
+is "$(wait_job "$job")" COMPLETED "and the job completes"
 job=$(FAULT='decode_1=die-after-ready:0.3' run_job serve.yaml --exclusive --disagg-set=roles.decode.critical=false)
 in_phase "$job" serving
 sleep 1.5
