@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define REPORT_S 30
+#define READY_S	 1800
 
 /*
  * A child polls, so that this process stays in its own loop: an end of a worker
@@ -48,6 +49,14 @@ static void count_workers(
 	}
 }
 
+static unsigned timeout_of(const struct run *run, const struct unit *unit)
+{
+	const struct disagg_int *own = unit->conf ? &unit->conf->ready.timeout : NULL;
+	const struct disagg_int *given = own && own->set ? own : &run->in.job->health.timeout;
+
+	return given->set && given->v > 0 ? (unsigned)given->v : READY_S;
+}
+
 int run_ready_target(struct run *run, const struct unit *unit, struct disagg_ready_target *ret)
 {
 	struct disagg_ready_target target = {
@@ -59,6 +68,7 @@ int run_ready_target(struct run *run, const struct unit *unit, struct disagg_rea
 	else
 		target.url = disagg_arena_printf(&run->arena, "http://%s:%d%s", unit->shown.host,
 			unit->health.port, unit->health.path ? unit->health.path : "/");
+	target.timeout_s = timeout_of(run, unit);
 	*ret = target;
 	return target.url ? 0 : -1;
 }
@@ -92,8 +102,12 @@ static void make_times(const struct run *run, unsigned wave, struct disagg_ready
 
 		if (!unit->conf || unit->wave > wave)
 			continue;
-		spec->timeout_s = larger(spec->timeout_s, &unit->conf->ready.timeout);
 		spec->polls = larger(spec->polls, &unit->conf->ready.polls);
+	}
+	/* what no unit has of its own, the model id and the canary, gets the longest */
+	for (unsigned i = 0; i < spec->target_count; i++) {
+		if (spec->target[i].timeout_s > spec->timeout_s)
+			spec->timeout_s = spec->target[i].timeout_s;
 	}
 	if (!spec->timeout_s)
 		spec->timeout_s = larger(0, &health->timeout);

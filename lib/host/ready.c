@@ -79,6 +79,8 @@ static int sleep_ms(const struct disagg_ready_loop *loop, int64_t now_ns)
 
 	if (loop->next_ns < wake_ns)
 		wake_ns = loop->next_ns;
+	if (loop->late_ns < wake_ns)
+		wake_ns = loop->late_ns;
 	if (loop->report_ns < wake_ns)
 		wake_ns = loop->report_ns;
 	if (loop->spec->alive && loop->alive_ns < wake_ns)
@@ -102,6 +104,8 @@ static int wait_ready(struct disagg_ready_loop *loop)
 			return 0;
 		if (now_ns >= loop->deadline_ns)
 			return disagg_ready_fail_timeout(loop);
+		if (now_ns >= loop->late_ns && disagg_ready_check_late(loop, now_ns))
+			return -1;
 		if (now_ns >= loop->report_ns)
 			disagg_ready_report(loop, now_ns);
 		disagg_ready_ask_due(loop, now_ns);

@@ -37,6 +37,9 @@ struct disagg_ready_target {
 	unsigned prefill, decode;  /* counts that a frontend must report at least */
 	const char *field, *value; /* HTTP: a JSON condition, dotted path equals; NULL: none */
 	bool any_status;	   /* HTTP: whatever it answers */
+	/* disagg_ready_wait: it must have been ready once within this time, whatever
+	 * the others have; 0: the spec's */
+	unsigned timeout_s;
 	/* disagg_ready_watch: whether it answered last, how often it is asked and
 	 * how long an answer may take; 0: 5000 each */
 	bool is_up;

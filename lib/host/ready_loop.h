@@ -56,6 +56,7 @@ struct disagg_ready_loop {
 	struct disagg_ready_canary canary;
 
 	int64_t interval_ns, started_ns, deadline_ns, next_ns, alive_ns, report_ns;
+	int64_t late_ns;    /* when a target's own time is over; NEVER: none has one */
 	int64_t hurried_ns; /* when all that was missing was asked for */
 	int64_t round_ns;   /* an answer from then on counts for the round */
 	uint64_t random;
@@ -96,5 +97,8 @@ unsigned disagg_ready_list_missing(const struct disagg_ready_loop *loop, char *t
 /* A line of progress, and when the next one is due. */
 void disagg_ready_report(struct disagg_ready_loop *loop, int64_t now_ns);
 int disagg_ready_fail_timeout(struct disagg_ready_loop *loop);
+/* -1: the own time of a target is over, and it was never ready; else late_ns is
+ * when that is to be asked again. */
+int disagg_ready_check_late(struct disagg_ready_loop *loop, int64_t now_ns);
 
 #endif

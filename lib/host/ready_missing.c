@@ -50,6 +50,42 @@ unsigned disagg_ready_list_missing(const struct disagg_ready_loop *loop, char *t
 	return missing;
 }
 
+static int64_t late_at(const struct disagg_ready_loop *loop, const struct disagg_ready_check *check)
+{
+	if (!check->target->timeout_s || check->good_ns != INT64_MIN)
+		return DISAGG_READY_NEVER;
+	return loop->started_ns + 1000 * DISAGG_READY_MS * check->target->timeout_s;
+}
+
+int disagg_ready_check_late(struct disagg_ready_loop *loop, int64_t now_ns)
+{
+	char text[400] = "";
+	struct names names = {.text = text, .size = sizeof(text)};
+	unsigned limit_s = 0, late = 0;
+
+	loop->late_ns = DISAGG_READY_NEVER;
+	for (unsigned i = 0; i < loop->count; i++) {
+		const struct disagg_ready_check *check = &loop->check[i];
+		int64_t late_ns = late_at(loop, check);
+
+		if (late_ns > now_ns) {
+			loop->late_ns = late_ns < loop->late_ns ? late_ns : loop->late_ns;
+			continue;
+		}
+		late++;
+		if (!limit_s || check->target->timeout_s < limit_s)
+			limit_s = check->target->timeout_s;
+		add_name(&names, check->target->name, check->why);
+	}
+	if (!late)
+		return 0;
+	if (names.left_out)
+		snprintf(text + names.len, sizeof(text) - names.len, "%sand %u more",
+			names.len ? ", " : "", names.left_out);
+	return disagg_err_set(loop->err, DISAGG_TIMEOUT, "not ready after %u s: %u of %u: %s",
+		limit_s, late, loop->count, text);
+}
+
 void disagg_ready_report(struct disagg_ready_loop *loop, int64_t now_ns)
 {
 	char names[DISAGG_READY_NAMES], line[DISAGG_READY_NAMES + 128];

@@ -155,6 +155,11 @@ job=$(FAULT='decode_0=never-ready' run_job serve.yaml --exclusive --disagg-set=r
 	--disagg-set=roles.prefill.ready.timeout=2)
 fails "a worker that is never ready" 6 "$job"
 has "$(of "$job" .verdict.text)" decode_0 "the verdict names what is missing"
+job=$(FAULT='prefill_0=never-ready' run_job serve.yaml --exclusive --disagg-set=roles.prefill.ready.timeout=2 \
+	--disagg-set=roles.decode.ready.timeout=20m)
+fails "a role that has less time than another" 6 "$job"
+has "$(of "$job" .verdict.text)" "not ready after 2 s: 1 of " "its own time counts"
+has "$(of "$job" .verdict.text)" "prefill_0 (" "the verdict names it"
 
 job=$(FAULT='decode_1=die-after-ready:0.3' run_job serve.yaml --exclusive --disagg-set=roles.decode.restart=1)
 fails "a worker that dies twice with restart: 1" 7 "$job"

@@ -301,6 +301,36 @@ static void test_timeout(void)
 	loopback_stop(&closed);
 }
 
+static void test_own_timeout(void)
+{
+	static const struct page pages[] = {{"/ok ", 200, "", 0, 0}, {NULL, 0, NULL, 0, 0}};
+	struct loopback closed = loopback_closed(), server = loopback_start(serve, pages);
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct heard heard = {0};
+	char refuses[128], works[128], loads[128];
+	struct disagg_ready_target target[3] = {
+		{.name = "prefill_0", .url = url_of(refuses, &closed, "/"), .timeout_s = 1},
+		{.name = "prefill_1", .url = url_of(works, &server, "/ok"), .timeout_s = 1},
+		{.name = "decode_0", .url = url_of(loads, &server, "/none"), .timeout_s = 1200}};
+	struct disagg_ready_spec spec = spec_of(target, &heard);
+
+	spec.target_count = 3;
+	spec.timeout_s = 1200;
+	is_int(disagg_ready_wait(&spec, &err), -1, "one that has less time than the others");
+	is_int(err.code, DISAGG_TIMEOUT, "is a timeout of its own");
+	is_str(err.text, "not ready after 1 s: 1 of 3: prefill_0 (connection refused)",
+		"which names it, and nobody who has time left");
+	spec.target_count = 2;
+	target[0] = target[1];
+	target[1].timeout_s = 1200;
+	target[1].url = refuses;
+	spec.timeout_s = 2;
+	is_int(disagg_ready_wait(&spec, &err), -1, "one that was ready within its time");
+	has_str(err.text, "not ready after 2 s: 1 of 2 missing: ", "waits for the others");
+	loopback_stop(&server);
+	loopback_stop(&closed);
+}
+
 static void test_many_missing(void)
 {
 	struct loopback closed = loopback_closed();
@@ -546,6 +576,7 @@ int main(int argc, char **argv)
 	test_nats();
 	test_comes_up();
 	test_timeout();
+	test_own_timeout();
 	test_many_missing();
 	test_death();
 	test_cancel();
