@@ -158,12 +158,13 @@ static bool take_offer(struct sim_kv *kv, uint64_t request, uint32_t tokens)
 	return false;
 }
 
+/* Each end bends a word of its own: bent by both, one would be whole again. */
 static void plan_faults(struct sim_kv *kv, struct link *link)
 {
 	if (sim_fault_nth(kv->fault->drop_every, &kv->fault->transfers))
 		link->cut_at = link->words / 2;
 	else if (sim_fault_nth(kv->fault->corrupt_every, &kv->fault->transfers))
-		link->bend_at = link->words / 2;
+		link->bend_at = link->words / (link->stage == FETCH_GREETING ? 4 : 2);
 }
 
 /* More bytes into buf; false when there are none. */

@@ -601,6 +601,7 @@ broken "drop-transfers of prefill" --fault=drop-transfers "" "the connection was
 broken "drop-transfers of decode" "" --fault=drop-transfers "the transfer was dropped"
 broken "corrupt-transfers of prefill" --fault=corrupt-transfers "" "a byte is wrong"
 broken "corrupt-transfers of decode" "" --fault=corrupt-transfers "a byte is wrong"
+broken "corrupt-transfers of both" --fault=corrupt-transfers --fault=corrupt-transfers "a byte is wrong"
 fleet sglang "" ""
 serve router --as=sglang-router "${prefill[@]}" "${decode[@]}" --fault=short-counts
 until_answer /readiness '"healthy_workers":3'
