@@ -271,6 +271,14 @@ bool run_told_too(struct run *run)
 	return poll(&word, 1, ms) > 0;
 }
 
+/* It was told, or the whole run was, which the verdict need not say yet. */
+static bool was_to_end(const struct run *run, const struct unit *unit)
+{
+	const struct disagg_state_verdict *verdict = &run->state.verdict;
+
+	return unit->told || run->told || !verdict->set || verdict->code == DISAGG_OK;
+}
+
 void run_step_ended(struct run *run, struct unit *unit)
 {
 	char how[64];
@@ -288,7 +296,7 @@ void run_step_ended(struct run *run, struct unit *unit)
 		unit->shown.state = unit->proc.status ? DISAGG_UNIT_FAILED : DISAGG_UNIT_ENDED;
 	} else if (run->ending || unit->told || run->state.verdict.set || run_told_too(run)) {
 		unit->done = true;
-		unit->shown.state = unit->told ? DISAGG_UNIT_ENDED : DISAGG_UNIT_FAILED;
+		unit->shown.state = was_to_end(run, unit) ? DISAGG_UNIT_ENDED : DISAGG_UNIT_FAILED;
 	} else if (was_up) {
 		worker_ended(run, unit);
 	} else {

@@ -220,6 +220,8 @@ for phase in waiting serving; do
 	isnt "$none" null "scancel while $phase: there is a verdict"
 	is "$(of "$job" ".verdict.at - $before < 2")" true "scancel while $phase: within 2 s"
 	has "$(of "$job" .verdict.text)" "signal 15" "scancel while $phase: it names the signal"
+	is "$(of "$job" '[.workers[] | select(.started != null) | .state] | unique | join(" ")')" ended \
+		"scancel while $phase: no worker has failed"
 done
 
 # Ctrl-C in a terminal reaches the whole group
