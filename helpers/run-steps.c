@@ -185,6 +185,18 @@ void run_steps_advance(struct run *run)
 
 /* ---- ends ---- */
 
+/* A hint, and what was said before the program itself ran. */
+static bool is_no_reason(const char *line)
+{
+	static const char *const begins[] = {"try '", "disagg-exec: binding"};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		if (strncmp(line, begins[i], strlen(begins[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *run_last_words(struct run *run, const char *log)
 {
 	char *text = disagg_rundir_tail(&run->arena, log, LAST_LINES);
@@ -197,7 +209,7 @@ const char *run_last_words(struct run *run, const char *log)
 		*end = '\0';
 		if (strncmp(line, "srun: ", 6) == 0 || strncmp(line, "slurmstepd", 10) == 0)
 			slurm = slurm && strstr(slurm, "rror:") ? slurm : line;
-		else if (*line)
+		else if (*line && !is_no_reason(line))
 			words = line;
 		if (strncmp(line, RUN_NODE_FAILURE, strlen(RUN_NODE_FAILURE)) == 0)
 			node = line;
@@ -215,11 +227,17 @@ static void try_again(struct run *run, struct unit *unit)
 
 static void give_up(struct run *run, struct unit *unit, int code, const char *what)
 {
+	char how[64];
+
 	unit->done = true;
 	unit->shown.state =
 		unit->shown.critical || unit->proc.status ? DISAGG_UNIT_FAILED : DISAGG_UNIT_ENDED;
+	/* a signal is the reason, and what was said before is not */
 	if (unit->shown.critical)
-		run_verdict(run, code, unit, "%s: %s: %s", what, unit->shown.how,
+		run_verdict(run, code, unit, "%s: %s%s %s", what, unit->shown.how,
+			disagg_proc_tell_task(unit->proc.status, how, sizeof(how))
+				? "; its log ends with:"
+				: ":",
 			run_last_words(run, unit->shown.log));
 	else
 		run_warn(run, "%s: %s (not critical)", what, unit->shown.how);
@@ -284,7 +302,7 @@ void run_step_ended(struct run *run, struct unit *unit)
 	char how[64];
 	bool was_up = unit->shown.up > 0 || look_for_mark(run, unit);
 
-	disagg_proc_tell(unit->proc.status, how, sizeof(how));
+	(void)disagg_proc_tell_task(unit->proc.status, how, sizeof(how));
 	unit->shown.how = disagg_arena_strdup(&run->arena, how);
 	if (!unit->shown.how)
 		unit->shown.how = "an unknown status";

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MOST_SIGNAL   32 /* those that have names */
 #define KEPT_BYTES    (256u * 1024u)
 #define LOOK_AGAIN_MS 20
 #define CLOSE_ON_EXEC 4u   /* CLOSE_RANGE_CLOEXEC */
@@ -310,6 +311,18 @@ void disagg_proc_tell(int status, char *buf, size_t size)
 			buf, size, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		snprintf(buf, size, "exit status %d", WEXITSTATUS(status));
+}
+
+int disagg_proc_tell_task(int status, char *buf, size_t size)
+{
+	int number = WIFEXITED(status) ? WEXITSTATUS(status) - 128 : 0;
+
+	if (number < 1 || number >= MOST_SIGNAL) {
+		disagg_proc_tell(status, buf, size);
+		return 0;
+	}
+	snprintf(buf, size, "killed by signal %d (%s)", number, strsignal(number));
+	return number;
 }
 
 int disagg_proc_code(int status)

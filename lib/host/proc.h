@@ -74,6 +74,9 @@ const char *disagg_proc_tool(struct disagg_arena *arena, const char *name, const
 
 /* "exit status 3", "signal 9 (Killed)" */
 void disagg_proc_tell(int status, char *buf, size_t size);
+/* The same of a task by its srun client or shell, whose exit status is 128 and
+ * the signal's number then: "killed by signal 9 (Killed)".  Returns that number; 0: none. */
+int disagg_proc_tell_task(int status, char *buf, size_t size);
 
 /* What a shell's $? would be: the exit status, or 128 + signal. */
 int disagg_proc_code(int status);

@@ -136,11 +136,17 @@ for fault in exit0:0.2 die:0.2 die:0.2:KILL die-after-ready:0.3:3; do
 	job=$(FAULT="decode_1=$fault" run_job serve.yaml --exclusive)
 	fails "decode_1 $fault" 7 "$job"
 	is "$(of "$job" .verdict.worker)" decode_1 "decode_1 $fault: state.json names it"
+	[ "$fault" != die:0.2:KILL ] || has "$(of "$job" .verdict.text)" \
+		"'decode_1' has ended: killed by signal 9 (Killed); its log ends with: " "with the signal"
 	is "$(of "$job" '(.verdict.at - (.workers[] | select(.name == "decode_1") | .ended)) < 1')" true \
 		"decode_1 $fault: at once"
 done
 has "$(as_user "$WORK/bin/disagg-status" "$job")" "fault: exits 3" \
 	"disagg-status shows the end of its log"
+
+job=$(FAULT="decode_1=none-such" run_job serve.yaml --exclusive)
+fails "a worker that refuses to start" 7 "$job"
+has "$(of "$job" .verdict.text)" "fault 'none-such' is none of" "the verdict says why, and gives no hint"
 
 multi=$("$BUILD/bin/disagg-plan" --format=json "$WORK/uneven.yaml" 2>/dev/null |
 	jq -r '[.workers[] | select(.tasks > 1)][0] | "\(.role)_\(.index)"')

@@ -307,7 +307,7 @@ twice_judge() { # JOB WHAT
 	is "$(of "$1" .phase)" "done" "$2: the end is in order"
 	is "$(of "$1" '[.workers[] | select(.name != "decode_1") | .how] | unique | join(" ")')" \
 		"exit status 0" "$2: each had the time to end by itself"
-	is "$(of "$1" '.workers[] | select(.name == "decode_1") | .how')" "exit status 137" \
+	is "$(of "$1" '.workers[] | select(.name == "decode_1") | .how')" "killed by signal 9 (Killed)" \
 		"$2: but for one that would not"
 }
 

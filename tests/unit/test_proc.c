@@ -28,6 +28,29 @@ static const struct end_case end_cases[] = {
 	{"read -r line", 1, "exit status 1"},
 };
 
+static void test_task_ends(void)
+{
+	static const struct {
+		int status, number;
+		const char *told;
+	} rows[] = {
+		{W_EXITCODE(0, 0), 0, "exit status 0"},
+		{W_EXITCODE(128, 0), 0, "exit status 128"},
+		{W_EXITCODE(137, 0), 9, "killed by signal 9 (Killed)"},
+		{W_EXITCODE(139, 0), 11, "killed by signal 11 (Segmentation fault)"},
+		{W_EXITCODE(255, 0), 0, "exit status 255"},
+		{W_EXITCODE(0, 9), 0, "signal 9 (Killed)"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char told[64];
+
+		is_int(disagg_proc_tell_task(rows[i].status, told, sizeof(told)), rows[i].number,
+			"what a task was killed by");
+		is_str(told, rows[i].told, "and its words");
+	}
+}
+
 static void test_ends(void)
 {
 	for (size_t i = 0; i < sizeof(end_cases) / sizeof(end_cases[0]); i++) {
@@ -257,6 +280,7 @@ int main(void)
 	char *dir = mkdtemp(tmp);
 
 	test_ends();
+	test_task_ends();
 	test_streams();
 	test_missing();
 	test_deadlines();
