@@ -272,8 +272,8 @@ static void worker_ended(struct run *run, struct unit *unit)
 	unit->restarts--;
 	unit->shown.restarts++;
 	unit->tries = 1;
-	run_warn(run, "%s: %s; it is started again, %u more time%s", what, unit->shown.how,
-		unit->restarts, unit->restarts == 1 ? "" : "s");
+	run_warn(run, "%s: %s; it is started again: restart %u of %u", what, unit->shown.how,
+		unit->shown.restarts, unit->shown.restarts + unit->restarts);
 	try_again(run, unit);
 	unit->tries = 0;
 }

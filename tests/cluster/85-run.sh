@@ -170,6 +170,7 @@ has "$(of "$job" .verdict.text)" "prefill_0 (" "the verdict names it"
 job=$(FAULT='decode_1=die-after-ready:0.3' run_job serve.yaml --exclusive --disagg-set=roles.decode.restart=1)
 fails "a worker that dies twice with restart: 1" 7 "$job"
 is "$(of "$job" '.workers[] | select(.name == "decode_1") | .restarts')" 1 "it was started again once"
+has "$(of "$job" '.warnings | join(" ")')" "it is started again: restart 1 of 1" "as it says"
 job=$(run_job serve.yaml --exclusive --disagg-set=roles.decode.restart=1)
 in_phase "$job" serving
 step=$(of "$job" '.workers[] | select(.name == "decode_1") | .step')
