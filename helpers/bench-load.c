@@ -139,10 +139,13 @@ static void take_failure(struct slot *slot, const char *why)
 
 	slot->record->output_len = 0;
 	slot->record->error = bench_run_error(run, why);
-	if (slot->load->ending)
-		run->cancelled++;
-	else
+	if (!slot->load->ending) {
 		run->failed++;
+		return;
+	}
+	run->cancelled++;
+	if (slot->record->error && slot->record->error <= run->error_count)
+		run->error[slot->record->error - 1].is_own = true;
 }
 
 static void on_done(void *context, const struct disagg_http_response *response)

@@ -139,14 +139,17 @@ static int take_records(struct bench_run *run)
 	return failed;
 }
 
-/* The error that most requests had. */
+/* The error that most requests had, of those that are the server's if there is one. */
 static const char *worst(const struct bench_run *run)
 {
 	const struct bench_error *most = NULL;
 
 	for (uint32_t i = 0; i < run->error_count; i++) {
-		if (!most || run->error[i].count > most->count)
-			most = &run->error[i];
+		const struct bench_error *error = &run->error[i];
+
+		if (!most || most->is_own > error->is_own ||
+			(most->is_own == error->is_own && error->count > most->count))
+			most = error;
 	}
 	return most ? most->text : "none was answered";
 }

@@ -42,6 +42,7 @@ struct bench_call {
 struct bench_error {
 	char *text;
 	unsigned count;
+	bool is_own; /* it was given up here, which is nobody's fault */
 };
 
 /* What is kept of a request when it has ended. */

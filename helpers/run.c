@@ -259,7 +259,8 @@ static void judge_benchmark(struct run *run, const struct unit *unit)
 		run_verdict(run, DISAGG_OK, NULL, "the benchmark has ended");
 	else
 		run_verdict(run, status <= STATUS_MOST ? status : DISAGG_DIED, unit,
-			"the benchmark failed: %s (see '%s')", unit->shown.how, unit->shown.log);
+			"the benchmark failed: %s: %s (see '%s')", unit->shown.how,
+			run_last_words(run, unit->shown.log), unit->shown.log);
 }
 
 static void measure(struct run *run, struct unit *unit)

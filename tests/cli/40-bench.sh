@@ -211,6 +211,10 @@ serve s503 --as=vllm --fault=503
 run "${small[@]}" --model=sim
 is "$rc" 8 "503: status 8"
 has err "the result of concurrency 1 is invalid: no request completed: HTTP status 503" "503: says so"
+serve eighth --as=vllm --tpot-ms=50 --fault=fail-requests:8
+run "${small[@]}" --osl=100 --concurrency=8 --prompts=8 --format=json
+is "$rc" 8 "one error, and the rest given up: status 8"
+has err "no request completed: HTTP status 500" "one error, and the rest given up: names the error"
 serve zero --as=vllm --fault=zero-tokens
 run "${small[@]}"
 is "$rc" 8 "no tokens: status 8"

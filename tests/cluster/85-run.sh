@@ -16,7 +16,7 @@ sed '/^benchmark:/,$d' "$SRC/configs/native-2p2d.yaml" >"$WORK/serve.yaml"
 # shellcheck disable=SC2016 # for the job's shell to expand
 {
 	cat "$WORK/serve.yaml"
-	printf 'benchmark:\n  type: custom\n  command: "exit ${STATUS:-0}"\n'
+	printf 'benchmark:\n  type: custom\n  command: "echo it ends with ${STATUS:-0}; exit ${STATUS:-0}"\n'
 } >"$WORK/custom.yaml"
 cp "$SRC/configs/native-uneven.yaml" "$WORK/uneven.yaml"
 
@@ -130,6 +130,8 @@ is "$(of "$job" '.phases | keys_unsorted | join(" ")')" "starting waiting benchm
 	"in all its phases"
 job=$(STATUS=8 run_job custom.yaml --exclusive)
 fails "a benchmark that says its result is invalid" 8 "$job"
+has "$(of "$job" .verdict.text)" "the benchmark failed: exit status 8: it ends with 8 (see " \
+	"the verdict has its last words"
 
 # ---- faults ----
 for fault in exit0:0.2 die:0.2 die:0.2:KILL die-after-ready:0.3:3; do
