@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/helper.h"
 #include "lib/base/fd.h"
+#include "lib/base/num.h"
 #include "lib/host/jobs.h"
 #include "lib/host/rundir.h"
 #include "lib/host/state.h"
@@ -13,6 +14,7 @@
 #define STATE_BYTES (32u * 1024u * 1024u)
 #define TAIL_LINES  10
 #define WATCH_S	    2
+#define MOST_EMPTY  30u
 
 enum { O_FORMAT = 256, O_WATCH };
 enum { AS_TEXT, AS_JSON };
@@ -36,14 +38,15 @@ static const struct helper helper = {
 		    "  disagg-status --watch disagg-1234\n"
 		    "  disagg-status --format=json 1234 | jq .verdict\n",
 	.environment = "  PATH   where squeue is\n",
-	.exits = "  0 ok, also where the run failed; 2 usage, 3 state.json is damaged, 4 no such\n"
-		 "  run, 5 a system call failed\n",
+	.exits = "  0 ok, also where the run failed or has not begun; 2 usage, 3 state.json is\n"
+		 "  damaged, 4 no such run, 5 a system call failed\n",
 	.features = "disagg.state/1",
 };
 
 struct call {
 	int format;
 	bool watch;
+	unsigned empty_looks; /* at a job that runs and has no run directory */
 };
 
 extern char **environ;
@@ -183,17 +186,49 @@ static int render(struct disagg_arena *arena, const char *dir, int format,
 	return 0;
 }
 
-static int show(const char *word, const struct call *call, bool *ret_over)
+/* Whether Slurm knows a job that has not begun.  One that is watched gets a while
+ * to make its run directory. */
+static bool is_to_come(struct disagg_arena *arena, const char *word, struct call *call,
+	struct disagg_job_facts *ret)
+{
+	int64_t job;
+
+	if (disagg_num_int(word, 1, UINT32_MAX, &job) ||
+		disagg_jobs_ask(
+			arena, word, getenv("PATH"), (const char *const *)environ, ret, NULL))
+		return false;
+	if (strcmp(ret->state, "PENDING") == 0 || strcmp(ret->state, "CONFIGURING") == 0)
+		return true;
+	return call->watch && strcmp(ret->state, "RUNNING") == 0 &&
+	       call->empty_looks++ < MOST_EMPTY;
+}
+
+/* Text alone: there is no state.json that JSON could be. */
+static int show_to_come(const char *word, const struct disagg_job_facts *facts, int format)
+{
+	if (format == AS_JSON)
+		return helper_fail(&helper, DISAGG_OK, "job %s is %s: nothing to show yet", word,
+			facts->state);
+	printf("job %s is %s%s%s%s: nothing to show yet\n", word, facts->state,
+		facts->reason ? " (" : "", facts->reason ? facts->reason : "",
+		facts->reason ? ")" : "");
+	return fflush(stdout) ? DISAGG_SYSTEM : DISAGG_OK;
+}
+
+static int show(const char *word, struct call *call, bool *ret_over)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_strbuf out;
 	const char *dir =
 		disagg_jobs_run(&arena, word, getenv("PATH"), (const char *const *)environ);
+	struct disagg_job_facts facts;
 	int rc;
 
 	disagg_strbuf_init(&out, 0);
-	if (!dir)
+	if (!dir && is_to_come(&arena, word, call, &facts))
+		rc = show_to_come(word, &facts, call->format);
+	else if (!dir)
 		rc = helper_fail(&helper, DISAGG_MISSING,
 			"no run of '%s' is found: expected a job whose run directory is in its working "
 			"directory, or the run directory itself",
@@ -207,7 +242,7 @@ static int show(const char *word, const struct call *call, bool *ret_over)
 	return rc;
 }
 
-static int watch(const char *word, const struct call *call)
+static int watch(const char *word, struct call *call)
 {
 	bool over = false, screen = isatty(STDOUT_FILENO);
 	int rc;

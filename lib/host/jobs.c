@@ -15,12 +15,12 @@
 /* ---- what Slurm says ---- */
 
 /* Of the user's own choice is the folder alone, and it comes last. */
-#define FORMAT "--format=%A %T %U %u %Z"
+#define FORMAT "--format=%A %T %U %u %r|%Z"
 
-/* The next word of a line, which is cut there. */
-static char *word_of(char **line)
+/* What comes before the next `end` of a line, which is cut there. */
+static char *part_of(char **line, const char *ends)
 {
-	char *word = *line, *end = word + strcspn(word, " ");
+	char *word = *line, *end = word + strcspn(word, ends);
 
 	*line = *end ? end + 1 : end;
 	*end = '\0';
@@ -39,11 +39,14 @@ static int read_facts(struct disagg_arena *arena, const char *text, const char *
 
 		if (!line)
 			return disagg_err_nomem(err);
-		id = word_of(&line);
-		facts.state = word_of(&line);
-		if (disagg_num_int(word_of(&line), 0, UINT32_MAX, &facts.uid))
+		id = part_of(&line, " ");
+		facts.state = part_of(&line, " ");
+		if (disagg_num_int(part_of(&line, " "), 0, UINT32_MAX, &facts.uid))
 			facts.uid = -1;
-		facts.user = word_of(&line);
+		facts.user = part_of(&line, " ");
+		facts.reason = part_of(&line, "|");
+		if (!facts.reason[0] || strcmp(facts.reason, "None") == 0)
+			facts.reason = NULL;
 		facts.work_dir = *line ? line : NULL;
 		if (strcmp(id, job) == 0 && facts.user[0]) {
 			*ret = facts;

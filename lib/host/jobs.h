@@ -12,6 +12,7 @@
  */
 struct disagg_job_facts {
 	const char *state;    /* "RUNNING" */
+	const char *reason;   /* "Resources"; NULL: none is told */
 	const char *user;     /* "alice" */
 	int64_t uid;	      /* -1: not told */
 	const char *work_dir; /* NULL: not told */

@@ -105,6 +105,11 @@ has "$(as_user "$WORK/bin/disagg-status" "disagg-$job")" "$url" "and takes the r
 is "$(as_user "$WORK/bin/disagg-status" --format=json "$job" | jq -r .phase)" serving \
 	"disagg-status --format=json is state.json"
 runs 4 "disagg-status knows no other job" as_user "$WORK/bin/disagg-status" 999999
+held=$(run_job serve.yaml --exclusive --hold)
+runs 0 "a job that has not begun is no failure" as_user "$WORK/bin/disagg-status" "$held"
+is "$(as_user "$WORK/bin/disagg-status" "$held")" \
+	"job $held is PENDING (JobHeldUser): nothing to show yet" "disagg-status says what it waits for"
+is "$(as_user "$WORK/bin/disagg-status" --format=json "$held" 2>/dev/null)" "" "which is no JSON"
 as_user scancel --batch --signal=TERM "$job"
 is "$(wait_job "$job")" COMPLETED "told to end, the job completes"
 is "$(exit_code "$job")" 0:0 "with exit status 0"
@@ -115,6 +120,17 @@ is "$(of "$job" '([.workers[] | select(.role == "router") | .ended] | max) <=
 is "$(of "$job" '[.workers[] | .how] | unique | join(" ")')" "exit status 0" \
 	"each had the time to end by itself"
 hasnt "$(cat "$WORK/$job.out")" warning "without a warning"
+
+as_user timeout 60 "$WORK/bin/disagg-status" --watch "$held" >"$WORK/watched" 2>&1 &
+watcher=$!
+sleep 0.5
+as_user scontrol release "$held"
+in_phase "$held" serving
+as_user scancel --batch --signal=TERM "$held"
+wait "$watcher"
+is $? 0 "disagg-status --watch waits for it"
+has "$(head -n 1 "$WORK/watched")" "is PENDING" "from the first look"
+has "$(cat "$WORK/watched")" "verdict 0" "to the end"
 
 job=$(run_job manual.yaml --exclusive)
 in_phase "$job" serving

@@ -46,14 +46,19 @@ static void test_ask(void)
 	static const struct {
 		const char *text, *state, *user, *dir;
 		int64_t uid;
+		const char *reason;
 	} rows[] = {
-		{"7 RUNNING 1001 alice /home/a b", "RUNNING", "alice", "/home/a b", 1001},
-		{"7 PENDING 0 root ", "PENDING", "root", NULL, 0},
-		{"7 PENDING 0 root", "PENDING", "root", NULL, 0},
-		{"7 COMPLETED x bob /", "COMPLETED", "bob", "/", -1},
-		{"7 RUNNING 5 bob /x RUNNING 1 eve /y", "RUNNING", "bob", "/x RUNNING 1 eve /y", 5},
-		{"8 PENDING 1 a /a\n77 FAILED 2 b /b\n7 RUNNING 3 c /c\n7 FAILED 4 d /d", "RUNNING",
-			"c", "/c", 3},
+		{"7 RUNNING 1001 alice None|/home/a b", "RUNNING", "alice", "/home/a b", 1001,
+			NULL},
+		{"7 PENDING 0 root Resources|", "PENDING", "root", NULL, 0, "Resources"},
+		{"7 PENDING 0 root", "PENDING", "root", NULL, 0, NULL},
+		{"7 PENDING 0 root Nodes required for job are DOWN, or other|/r", "PENDING", "root",
+			"/r", 0, "Nodes required for job are DOWN, or other"},
+		{"7 COMPLETED x bob None|/", "COMPLETED", "bob", "/", -1, NULL},
+		{"7 RUNNING 5 bob None|/x RUNNING 1 eve |/y", "RUNNING", "bob",
+			"/x RUNNING 1 eve |/y", 5, NULL},
+		{"8 PENDING 1 a |/a\n77 FAILED 2 b |/b\n7 RUNNING 3 c |/c\n7 FAILED 4 d |/d",
+			"RUNNING", "c", "/c", 3, NULL},
 	};
 	struct disagg_job_facts facts;
 	struct disagg_err err = DISAGG_ERR_INIT;
@@ -65,6 +70,7 @@ static void test_ask(void)
 		is_str(facts.user, rows[i].user, "its user");
 		is_int(facts.uid, rows[i].uid, "the user's number");
 		is_str(facts.work_dir, rows[i].dir, "its folder");
+		is_str(facts.reason, rows[i].reason, "why it waits");
 	}
 	put_squeue("slurm_load_jobs error: Invalid job id specified\nmore", 1);
 	is_int(disagg_jobs_ask(&arena, "7", top, envp, &facts, &err), -1, "an unknown job");
@@ -90,7 +96,7 @@ static void test_question(void)
 	put("squeue",
 		"#!/bin/sh\n"
 		"case \"$*\" in *%j* | *%i* | *%k*) echo '7 x JobState=FAILED'; exit ;; esac\n"
-		"[ -z \"$SQUEUE_USERS$SQUEUE_STATES\" ] && echo '7 RUNNING 5 bob /w'\n",
+		"[ -z \"$SQUEUE_USERS$SQUEUE_STATES\" ] && echo '7 RUNNING 5 bob None|/w'\n",
 		0700);
 	/* of Slurm's own answer to this question the name comes first */
 	put("scontrol",
@@ -127,7 +133,7 @@ static void test_find(void)
 	mkdir(below("odd[1]*/disagg-6"), 0700);
 	ok(!disagg_jobs_run_below(&arena, folder, "6"), "a folder without a state is no run");
 
-	put_squeue(disagg_arena_printf(&arena, "5 RUNNING 1 a %s", folder), 0);
+	put_squeue(disagg_arena_printf(&arena, "5 RUNNING 1 a None|%s", folder), 0);
 	is_str(disagg_jobs_run(&arena, "5", top, envp), below("odd[1]*/disagg-5.1"),
 		"a job's number leads to its folder");
 	is_str(disagg_jobs_run(&arena, below("odd1x/disagg-5"), top, envp), below("odd1x/disagg-5"),
