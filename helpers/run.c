@@ -303,6 +303,7 @@ static int work(struct run *run)
 		run->in.plan->rehearse ? "REHEARSAL, " : "", run->unit_count,
 		(unsigned)run->in.plan->nodes, run->in.run_dir);
 	check_parent(run);
+	run_check_faults(run);
 	run_deadline(run);
 	if (come_up(run) == 0) {
 		if (benchmark && !is_manual(run))

@@ -236,6 +236,11 @@ void run_slurmd_stop(struct run *run);
 /* A verdict, as soon as the reason is known or will not be. */
 void run_told_tick(struct run *run);
 
+/* ---- run-faults.c ---- */
+
+/* In a rehearsal: warns of faults that are asked of nobody. */
+void run_check_faults(struct run *run);
+
 /* ---- run-end.c ---- */
 
 /* Ends what runs, in order.  Nothing is left when it returns, but run->left steps

@@ -173,6 +173,10 @@ fails "a worker of several ranks that ends with 0" 7 "$job"
 is "$(of "$job" .verdict.worker)" "$multi" "its ranks' end is not overlooked"
 has "$(cat "$WORK/disagg-$job/$multi.log")" "though nobody told it to" "and its log says why"
 
+job=$(FAULT='decode_7=die:1;*=slow:1;decode:1=slow:1;decode[0].0@1=slow:1' run_job custom.yaml --exclusive)
+is "$(wait_job "$job")" COMPLETED "a fault that is asked of nobody"
+is "$(of "$job" '.warnings | join(" ")')" "DISAGG_SIM_FAULT names 'decode_7', which is no worker" \
+	"is warned of, and no other"
 job=$(FAULT='*=wrong-model' run_job serve.yaml --exclusive)
 fails "another model" 8 "$job"
 job=$(FAULT='decode_0=never-ready' run_job serve.yaml --exclusive --disagg-set=roles.decode.ready.timeout=2 \
