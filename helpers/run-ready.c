@@ -7,8 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REPORT_S 30
-#define READY_S	 1800
+#define FIRST_REPORT_S 10
+#define REPORT_S       30
+#define READY_S	       1800
 
 /*
  * A child polls, so that this process stays in its own loop: an end of a worker
@@ -113,6 +114,7 @@ static void make_times(const struct run *run, unsigned wave, struct disagg_ready
 		spec->timeout_s = larger(0, &health->timeout);
 	spec->polls = larger(spec->polls, &health->polls);
 	spec->interval_ms = run->in.plan->rehearse ? 250 : 1000;
+	spec->first_report_s = FIRST_REPORT_S;
 	spec->report_s = REPORT_S;
 }
 

@@ -237,13 +237,14 @@ int disagg_ready_open(struct disagg_ready_loop *loop, const struct disagg_ready_
 	unsigned interval_ms = spec->interval_ms ? spec->interval_ms : 1000;
 	unsigned timeout_s = spec->timeout_s ? spec->timeout_s : 1800;
 	unsigned report_s = spec->report_s ? spec->report_s : 30;
+	unsigned first_s = spec->first_report_s ? spec->first_report_s : report_s;
 
 	*loop = (struct disagg_ready_loop){.spec = spec, .once = once, .err = err};
 	loop->polls = spec->polls ? spec->polls : 1;
 	loop->interval_ns = interval_ms * DISAGG_READY_MS;
 	loop->started_ns = disagg_monotonic_ns();
 	loop->deadline_ns = loop->started_ns + 1000 * DISAGG_READY_MS * timeout_s;
-	loop->report_ns = loop->started_ns + 1000 * DISAGG_READY_MS * report_s;
+	loop->report_ns = loop->started_ns + 1000 * DISAGG_READY_MS * first_s;
 	loop->random = (uint64_t)loop->started_ns | 1;
 	if (init_checks(loop) || disagg_http_open(&loop->http, connections(loop), err))
 		return -1;

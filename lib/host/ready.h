@@ -54,6 +54,7 @@ struct disagg_ready_spec {
 	unsigned canary_count; /* generations through the frontend; 0: none */
 	unsigned polls;	       /* successes in a row; 0: 1 */
 	unsigned timeout_s, interval_ms, attempt_ms, report_s; /* 0: 1800, 1000, 5000, 30 */
+	unsigned first_report_s;			       /* 0: report_s */
 	/* asked between polls: 0 all alive, -1 one has ended (err tells which);
 	 * may be NULL */
 	int (*alive)(void *context, struct disagg_err *err);

@@ -42,7 +42,7 @@ unsigned disagg_ready_list_missing(const struct disagg_ready_loop *loop, char *t
 	}
 	if (!missing && loop->canary.why[0]) {
 		missing++;
-		add_name(&names, "canary", loop->canary.why);
+		add_name(&names, "a test request through the frontend", loop->canary.why);
 	}
 	if (names.left_out)
 		snprintf(text + names.len, size - names.len, "%sand %u more", names.len ? ", " : "",
@@ -123,6 +123,6 @@ int disagg_ready_fail_timeout(struct disagg_ready_loop *loop)
 			"not ready after %u s: all %u were ready for %u of %u polls", limit_s,
 			loop->count, loop->held, loop->polls);
 	return disagg_err_set(loop->err, DISAGG_TIMEOUT,
-		"not ready after %u s: %u of %u canary generations came back", limit_s,
-		loop->canary.good, spec->canary_count);
+		"not ready after %u s: %u of %u test requests through the frontend came back",
+		limit_s, loop->canary.good, spec->canary_count);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 /* enough that the decode worker takes its part */
+#define BODY_SHOWN    60 /* bytes of what refuses a canary */
 #define CANARY_TOKENS 4
 
 /* ---- the model id ---- */
@@ -153,6 +154,9 @@ bool disagg_ready_canary_good(const struct disagg_http_response *answer, char *w
 
 	if (answer->error || answer->status != 200) {
 		disagg_ready_no_answer(answer, why);
+		if (!answer->error && answer->len)
+			disagg_ready_why(
+				why, "answers %d: %.*s", answer->status, BODY_SHOWN, answer->body);
 		return false;
 	}
 	json = parsed(answer, why);

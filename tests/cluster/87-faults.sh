@@ -69,7 +69,7 @@ fi
 deadline "it hangs before it is ready" decode_1=hang-before-ready "decode_1 ("
 deadline "the counts stay short" router_0=short-counts "has 1 of 1 prefill and 1 of 2 decode"
 deadline "the router answers 503" router_0=503 "router_0 (answers 503)"
-deadline "the canary fails" "decode_0=fail-requests;decode_1=fail-requests" canary
+deadline "the canary fails" "decode_0=fail-requests;decode_1=fail-requests" "a test request through the frontend (answers 500: "
 job=$(run_job small --disagg-set=roles.decode.ready.lost_after="$LOST")
 killed[$job]=decode_1
 extra[$job]=lost_judge
@@ -85,7 +85,7 @@ row "one that is not critical hangs" 0 COMPLETED "$job"
 by_hand spare "$job"
 if [ -n "${run_all:-}" ]; then
 	deadline "it is never ready" decode_1=never-ready decode_1
-	deadline "the canary has no tokens" "decode_0=zero-tokens;decode_1=zero-tokens" canary
+	deadline "the canary has no tokens" "decode_0=zero-tokens;decode_1=zero-tokens" "a test request through the frontend (a generation"
 	job=$(FAULT=router_0=hang-after-ready:1 run_job small --disagg-set=roles.router.ready.lost_after="$LOST")
 	row "the router hangs when it was ready" 6 FAILED "$job"
 	job=$(run_job bench --disagg-set=roles.decode.ready.lost_after="$LOST")

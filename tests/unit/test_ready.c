@@ -297,6 +297,11 @@ static void test_timeout(void)
 	ok(heard.lines == 1 || heard.lines == 2, "a line of progress a second");
 	has_str(heard.line, "s 2 of 3 not ready: decode_1 (connection refused), ", "with names");
 	is_int(heard.stood, 3, "how each stood is told");
+	heard.lines = 0;
+	spec.report_s = 60;
+	spec.first_report_s = 1;
+	is_int(disagg_ready_wait(&spec, &err), -1, "where the first one is due sooner");
+	is_int(heard.lines, 1, "it comes, and the next not yet");
 	loopback_stop(&server);
 	loopback_stop(&closed);
 }
@@ -454,15 +459,25 @@ static const struct {
 		{{"/x ", 200, "", 0, 0}, {"/v1/models ", 200, "{\"data\":[]}", 0, 0}}},
 	{"another model while workers are missing", "m2", 1, "t (answers 503)", DISAGG_TIMEOUT,
 		{{"/x ", 503, "", 0, 0}, {"/v1/models ", 200, ONE_MODEL, 0, 0}}},
-	{"a canary without tokens", "m1", 2, "canary (a generation came back without tokens)",
+	{"a canary without tokens", "m1", 2,
+		"a test request through the frontend (a generation came back without tokens)",
 		DISAGG_TIMEOUT,
 		{{"/x ", 200, "", 0, 0}, {"/v1/models ", 200, ONE_MODEL, 0, 0},
 			{"/v1/completions ", 200,
 				"{\"choices\":[{\"text\":\"\"}],\"usage\":{\"completion_tokens\":0}}",
 				0, 0}}},
-	{"a canary that is refused", "m1", 2, "canary (answers 500)", DISAGG_TIMEOUT,
+	{"a canary that is refused", "m1", 2, "a test request through the frontend (answers 500)",
+		DISAGG_TIMEOUT,
 		{{"/x ", 200, "", 0, 0}, {"/v1/models ", 200, ONE_MODEL, 0, 0},
 			{"/v1/completions ", 500, "", 0, 0}}},
+	{"a canary that is refused with words", "m1", 2,
+		"(answers 500: out of\tmemory? ?[31m0123456789012345678901234567890123456789)",
+		DISAGG_TIMEOUT,
+		{{"/x ", 200, "", 0, 0}, {"/v1/models ", 200, ONE_MODEL, 0, 0},
+			{"/v1/completions ", 500,
+				"out of\tmemory\n \033[31m"
+				"0123456789012345678901234567890123456789and more",
+				0, 0}}},
 	{"a canary that succeeds later", "m1", 2, "", DISAGG_OK,
 		{{"/x ", 200, "", 0, 0}, {"/v1/models ", 200, ONE_MODEL, 0, 0},
 			{"/v1/completions ", 500, "", 0, 5},
