@@ -247,7 +247,7 @@ static void report(struct load *load, int64_t now_ns)
 	else
 		fprintf(stderr, "rate %g/s: ", run->call->rate);
 	fprintf(stderr, "%s%" PRIu64 " of %" PRIu64 " requests, %" PRIu64 " failed, %.0f tok/s%s",
-		run->is_warmup ? "warm-up, " : "", run->ended, run->wanted, run->failed,
+		run->is_warmup ? "warming up: " : "", run->ended, run->wanted, run->failed,
 		seconds > 0 ? (double)run->output_tokens / seconds : 0.0,
 		load->live ? "\033[K" : "\n");
 	load->live_shown = load->live;
@@ -386,7 +386,7 @@ int bench_load(struct bench_run *run, struct disagg_err *err)
 	disagg_strbuf_init(&load.body, 0);
 	result = open_load(&load, err);
 	run->begin_ns = disagg_monotonic_ns();
-	load.report_ns = run->begin_ns + (load.live ? LIVE_NS : REPORT_NS);
+	load.report_ns = run->begin_ns + (load.live ? 0 : REPORT_NS);
 	load.due_ns = isinf(run->call->rate) || run->is_warmup ? 0 : run->begin_ns;
 	if (result == 0)
 		result = run_loop(&load, err);

@@ -291,6 +291,10 @@ within 1 "$(value completed $file)" 999999 "TERM: what came is in the file"
 is "$(value valid $file)" false "TERM: which is not valid"
 is "$(find term -type f | wc -l)" 1 "TERM: and nothing else is left"
 
+# script gives it a terminal
+timeout 60 script -qec "$bench --url=$url ${small[*]} --warmup=4 --prompts=4" /dev/null >term.out 2>&1 </dev/null
+has term.out "concurrency 1: warming up: 0 of 4 requests" "a terminal sees the warm-up from its start"
+
 : >taken
 run "${small[@]}" --prompts=1 --output-dir=taken
 is "$rc" 5 "a folder that is a file: status 5"
