@@ -124,8 +124,9 @@ static void check_parent(struct run *run)
 	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
 		if (strcmp(name, shells[i]) == 0)
 			run_warn(run,
-				"the job script should end in 'exec disagg run': a %s stands between, "
-				"and Slurm ends it and this program together, without an orderly end",
+				"the job script should end in 'exec disagg run': the shell "
+				"'%s' stands between, and Slurm ends it and this program together, "
+				"without an orderly end",
 				name);
 	}
 }
@@ -299,9 +300,11 @@ static int work(struct run *run)
 {
 	struct unit *benchmark = find_benchmark(run);
 
-	run_say(run, "job %s: %s%u workers and services on %u nodes, files in %s", run->in.job_id,
+	run_say(run, "job %s: %s%u %s on %u node%s, files in %s", run->in.job_id,
 		run->in.plan->rehearse ? "REHEARSAL, " : "", run->unit_count,
-		(unsigned)run->in.plan->nodes, run->in.run_dir);
+		run->unit_count == 1 ? "worker or service" : "workers and services",
+		(unsigned)run->in.plan->nodes, run->in.plan->nodes == 1 ? "" : "s",
+		run->in.run_dir);
 	check_parent(run);
 	run_check_faults(run);
 	run_deadline(run);

@@ -82,6 +82,20 @@ static const char *or_dash(const char *text)
 	return text && *text ? text : "-";
 }
 
+static bool is_frontend_started(const struct disagg_state *state)
+{
+	size_t len = state->frontend ? strlen(state->frontend) : 0;
+
+	for (unsigned i = 0; len && i < state->unit_count; i++) {
+		const struct disagg_state_unit *unit = state->unit[i];
+
+		if (unit->url && strncmp(unit->url, state->frontend, len) == 0 &&
+			strchr("/", unit->url[len]))
+			return unit->started > 0;
+	}
+	return true;
+}
+
 static void put_head(struct disagg_strbuf *out, const struct disagg_state *state)
 {
 	disagg_strbuf_printf(out, "job %s  %s%s  %s", or_dash(state->job_id), or_dash(state->name),
@@ -97,8 +111,8 @@ static void put_head(struct disagg_strbuf *out, const struct disagg_state *state
 		disagg_strbuf_puts(out, "  limit ");
 		put_clock(out, state->ends_at);
 	}
-	disagg_strbuf_printf(out, "\nfrontend %s\nfiles %s\n", or_dash(state->frontend),
-		or_dash(state->run_dir));
+	disagg_strbuf_printf(out, "\nfrontend %s%s\nfiles %s\n", or_dash(state->frontend),
+		is_frontend_started(state) ? "" : " (not started)", or_dash(state->run_dir));
 	if (state->waiting_for)
 		disagg_strbuf_printf(out, "waiting: %s\n", state->waiting_for);
 	for (unsigned i = 0; i < state->warning_count; i++)

@@ -100,6 +100,7 @@ is "$(of "$job" '[.workers[].step] | map(startswith("'"$job"'.")) | all')" true 
 	"each step's number is known"
 out=$(as_user "$WORK/bin/disagg-status" "$job")
 has "$out" "serving" "disagg-status shows the phase"
+hasnt "$out" "(not started)" "disagg-status shows that the frontend runs"
 has "$out" "decode_1   ready" "disagg-status shows the workers"
 has "$(as_user "$WORK/bin/disagg-status" "disagg-$job")" "$url" "and takes the run directory"
 is "$(as_user "$WORK/bin/disagg-status" --format=json "$job" | jq -r .phase)" serving \
@@ -183,6 +184,8 @@ job=$(FAULT='decode_0=never-ready' run_job serve.yaml --exclusive --disagg-set=r
 	--disagg-set=roles.prefill.ready.timeout=2)
 fails "a worker that is never ready" 6 "$job"
 has "$(of "$job" .verdict.text)" decode_0 "the verdict names what is missing"
+has "$(as_user "$WORK/bin/disagg-status" "$job")" "$(of "$job" .frontend) (not started)" \
+	"disagg-status says that the frontend was not started"
 job=$(FAULT='prefill_0=never-ready' run_job serve.yaml --exclusive --disagg-set=roles.prefill.ready.timeout=2 \
 	--disagg-set=roles.decode.ready.timeout=20m)
 fails "a role that has less time than another" 6 "$job"
@@ -227,7 +230,7 @@ has "$(cat "$WORK/$job.out")" "cannot make the run directory" "and the job's out
 printf '#!/bin/bash\ndisagg run\n:\n' >"$WORK/plain.sh"
 job=$(SCRIPT=plain.sh run_job serve.yaml --exclusive)
 in_phase "$job" serving
-has "$(cat "$WORK/$job.out")" "should end in 'exec disagg run'" "a shell in between is warned of"
+has "$(cat "$WORK/$job.out")" "should end in 'exec disagg run': the shell 'bash' stands between" "a shell in between is warned of"
 as_user scancel "$job"
 wait_job "$job" >/dev/null
 is "$(as_user "$WORK/bin/disagg" run --script 2>&1 | sed 's/:.*//')" disagg-run \
