@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/plan/present.h"
+#include "lib/plan/lacks.h"
 
 struct work {
 	struct disagg_arena *arena;
@@ -22,6 +23,7 @@ static int size_job(struct work *work)
 	disagg_sizing_missing(&work->sizing, NULL, NULL, &missing);
 	for (unsigned i = 0; i < missing.count; i++)
 		disagg_findings_warn(work->found, &missing.item[i].at, "%s", missing.item[i].text);
+	disagg_plan_lacks(work->job, work->plan, work->found);
 	return 0;
 }
 

@@ -23,8 +23,8 @@ struct disagg_present {
 };
 
 /*
- * Plans, sizes and appends to `out`, which ends with a newline.  A value that
- * a submission still needs becomes a warning.  -1: the problems are in `found`.
+ * Plans, sizes and appends to `out`, which ends with a newline.  What a
+ * submission or a run still needs becomes a warning.  -1: the problems are in `found`.
  */
 int disagg_present(struct disagg_arena *arena, const struct disagg_job *job,
 	const struct disagg_present *how, struct disagg_strbuf *out, struct disagg_findings *found);

@@ -204,6 +204,37 @@ has err "warning: still to be filled in: partition is '<partition>'" \
 run "$bin/disagg-plan" --format=json warn.yaml
 has out '"warnings":[{"file":"warn.yaml","line":1,' "json has the warnings in it"
 empty err "and nothing is on stderr"
+cat >lacks.yaml <<'END'
+disagg: 1
+name: x
+gpus_per_node: 4
+roles:
+  prefill: {engine: sglang, gpus: 2}
+  decode: {engine: vllm, gpus: 2}
+  other: {engine: command, gpus: 1, script: sleep 1}
+benchmark:
+  type: sa-bench
+  isl: 8
+  osl: 8
+  concurrencies: [1]
+END
+model="model.path is missing, which disagg run needs for prefill (sglang), decode (vllm): say"
+measure="'benchmark' has nothing to measure: no role is a frontend with a port"
+run "$bin/disagg-plan" lacks.yaml
+status 0 "what a run lacks is no failure"
+has err "lacks.yaml: warning: $model" "an engine without its model's path is warned of"
+has err "lacks.yaml:9:9: warning: $measure" "a benchmark without a frontend is warned of"
+run "$bin/disagg-plan" --format=json lacks.yaml
+has out "$model" "json: the model is among the warnings"
+has out "$measure" "json: the benchmark is among the warnings"
+run "$bin/disagg-plan" --check --rehearse --set benchmark.type=manual lacks.yaml
+empty err "a rehearsal that serves lacks neither"
+run "$bin/disagg-plan" --check --set model.path=/m --set roles.router.engine=sglang_router \
+	--set roles.decode.engine=sglang lacks.yaml
+empty err "a path and a router fill both"
+run "$bin/disagg-plan" --check --set 'environment.model_path=<model_path>' plan.yaml
+has err "warning: environment.model_path is '<model_path>', which disagg run needs for decode (trtllm)" \
+	"a placeholder is no path"
 
 # ---- variants ----
 run "$bin/disagg-plan" --variants variants.yaml
