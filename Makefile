@@ -101,9 +101,10 @@ $(B)/bin/disagg-%: $(B)/o/helpers/%.o $$(call obj,$$(wildcard helpers/%-*.c)) \
 
 $(B)/bin/disagg-exec: YAML_LIBS := $(YAML_STATIC)
 
-$(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libcore.a
+$(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(LDLIBS) -lm
+	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) \
+		$(LDLIBS) -lm
 
 $(B)/lib/slurm/disagg.so: $(call obj,$(spank_src)) $(B)/libcore.a spank/plugin.map
 	@mkdir -p $(@D)

@@ -75,7 +75,7 @@ static const struct helper_option options[] = {
 static const struct helper helper = {
 	.name = "disagg-bench",
 	.synopsis = "--url=URL [OPTION]...",
-	.about = "Sends completions to a server of the OpenAI API and measures the answers.\n"
+	.about = "Sends completions to an OpenAI API server and measures the answers.\n"
 		 "Prompts are random words; a word counts as a token.  Without --rate it keeps\n"
 		 "N requests under way; with it they arrive at random, at most N at once where\n"
 		 "--concurrency is given.  A result in which nothing completed, no token came or\n"

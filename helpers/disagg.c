@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/helper.h"
 #include "lib/conf/schema.h"
+#include "lib/host/proc.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@
 
 #define PREFIX	   "disagg-"
 #define MOST_VERBS 128
+#define HELP_MS	   2000
+
+extern char **environ;
 
 static const struct helper_option options[] = {
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
@@ -71,7 +75,7 @@ static void add_folder(struct verbs *verbs, const char *folder)
 		const char *name = entry->d_name;
 		const char *verb;
 
-		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
+		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || strchr(name, '.') ||
 			faccessat(dirfd(dir), name, X_OK, 0) ||
 			is_known(verbs, name + strlen(PREFIX)))
 			continue;
@@ -109,12 +113,59 @@ static void find_verbs(struct verbs *verbs)
 	qsort(verbs->name, verbs->count, sizeof(verbs->name[0]), by_name);
 }
 
+/* The first sentence, or what it says before a colon, of the paragraph behind
+ * the usage, on one line; in place.  "" where there is none. */
+static const char *sentence_of(char *help)
+{
+	char *start = strncmp(help, "usage: ", 7) == 0 ? strstr(help, "\n\n") : NULL;
+	char *end;
+
+	if (!start)
+		return "";
+	start += 2;
+	for (end = start; *end && strncmp(end, "\n\n", 2) != 0; end++) {
+		if ((*end == '.' || *end == ':') && (end[1] == ' ' || end[1] == '\n'))
+			break;
+		if (*end == '\n')
+			*end = ' ';
+	}
+	*end = '\0';
+	return start;
+}
+
+/* By its own --help.  Only what stands beside this program is run for that. */
+static const char *about_verb(struct verbs *verbs, const char *verb)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_proc_result result = {0};
+	const char *path = verbs->folder ? disagg_arena_printf(&verbs->arena, "%s/" PREFIX "%s",
+						   verbs->folder, verb)
+					 : NULL;
+	const char *const argv[] = {path, "--help", NULL};
+	struct disagg_proc_call call = {
+		.argv = argv,
+		.envp = (const char *const *)environ,
+		.timeout_ms = HELP_MS,
+		.cancel_fd = -1,
+	};
+	char *help;
+
+	if (!path || access(path, X_OK) || disagg_proc_run(&verbs->arena, &call, &result, &err) ||
+		result.status)
+		return "";
+	help = disagg_arena_strndup(&verbs->arena, result.out, result.len);
+	return help ? sentence_of(help) : "";
+}
+
 static int list_verbs(struct verbs *verbs)
 {
 	find_verbs(verbs);
 	printf("usage: disagg VERB [ARGUMENT]...\n\nverbs:\n");
-	for (unsigned i = 0; i < verbs->count; i++)
-		printf("  %s\n", verbs->name[i]);
+	for (unsigned i = 0; i < verbs->count; i++) {
+		const char *about = about_verb(verbs, verbs->name[i]);
+
+		printf(*about ? "  %-8s%s\n" : "  %s%s\n", verbs->name[i], about);
+	}
 	printf("\n'disagg help VERB' or 'disagg VERB --help' shows more\n");
 	return fflush(stdout) ? DISAGG_SYSTEM : DISAGG_OK;
 }

@@ -22,9 +22,9 @@ static const struct helper helper = {
 	.name = "disagg-shell",
 	.synopsis = "[OPTION]... [JOBID|RUN_DIR] ROLE:INDEX [--] [COMMAND [ARGUMENT]...]",
 	.about =
-		"Opens a shell, or runs COMMAND, on the node of a running worker or service and\n"
-		"with its environment.  Inside a job JOBID may be left out.  The job's script ends\n"
-		"in 'exec disagg run'.\n",
+		"Opens a shell, or runs COMMAND, beside a running worker or service: on its node\n"
+		"and with its environment.  Inside a job JOBID may be left out.  The job's script\n"
+		"ends in 'exec disagg run'.\n",
 	.option = options,
 	.examples = "  disagg-shell 1234 decode:1\n"
 		    "  disagg-shell 1234 decode:1 -- nvidia-smi\n"

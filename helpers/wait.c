@@ -54,7 +54,7 @@ static const struct helper_option options[] = {
 static const struct helper helper = {
 	.name = "disagg-wait",
 	.synopsis = "[OPTION]... [NAME=]URL...",
-	.about = "Waits until endpoints, the workers of a role or a whole deployment are ready.\n"
+	.about = "Waits until endpoints, a role's workers or a deployment are ready.\n"
 		 "URL is http://host:port/path (ready: 2xx) or tcp://host:port (ready: accepts).\n"
 		 "KIND is http, tcp, etcd, nats, dynamo, sglang-router, trtllm-server or vllm;\n"
 		 "only http uses the path.  A refused connection means that it still loads.\n",

@@ -322,7 +322,11 @@ run "$bin/disagg" plan --check bad.yaml
 status 3 "disagg plan: its status is passed on"
 run "$bin/disagg" help
 status 0 "disagg help: status 0"
-line out "  plan" "disagg help: lists what is installed"
+line out "  plan    Validates configurations and shows what a job made from each would be" \
+	"disagg help: lists what is installed, and what it is for"
+report "$(grep -vqE '^  [a-z]+ +[A-Z].{20,}|^[^ ]|^$' out || echo 1)" \
+	"disagg help: no verb without a line of its own"
+report "$(awk 'length > 80 {bad = 1} END {print !bad}' out)" "disagg help: at most 80 columns"
 run "$bin/disagg" help plan
 has out "usage: disagg-plan" "disagg help plan"
 run "$bin/disagg" --version
@@ -334,12 +338,14 @@ refuses 2 "unknown option '--bogus'" "an option for a verb" "$bin/disagg" --bogu
 mkdir path
 # shellcheck disable=SC2016
 printf '#!/bin/sh\necho "mine $*"\nexit 7\n' >path/disagg-mine
-chmod +x path/disagg-mine
+cp path/disagg-mine path/disagg-job.sh
+chmod +x path/disagg-*
 run env PATH="$dir/path:$PATH" "$bin/disagg" mine a b
 status 7 "a verb in PATH: its status"
 line out "mine a b" "a verb in PATH: its arguments"
 run env PATH="$dir/path:$PATH" "$bin/disagg" help
 line out "  mine" "disagg help: verbs in PATH too"
+hasnt out "job.sh" "disagg help: a script with a suffix is no verb"
 
 # ---- shell completion ----
 complete_line() { # WORD...: what the last word may become
