@@ -196,7 +196,7 @@ install: all
 	$(say_plugin)
 
 job_script := $(wildcard scripts/disagg-job.sh)
-completed  := disagg disagg-plan disagg-shell
+completed  := $(notdir $(dispatch) $(helpers))
 
 # an edited line is kept beside, under a name that Slurm does not read
 uninstall:

@@ -1,29 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Completion for disagg, disagg-plan and disagg-shell; for bash-completion's folder
+# Completion for disagg and each disagg-VERB; for bash-completion's folder
 # (/usr/share/bash-completion/completions) or to be sourced.
 
 # Options are read from --help, so that there is no second list of them.
 _disagg_options() {
-	"$1" --help 2>/dev/null | sed -n 's/^  .*\(--[a-z][a-z-]*=\{0,1\}\).*/\1/p'
+	"$1" --help 2>/dev/null | sed -n 's/^  .*\(--[a-z][a-z-]*=\{0,1\}\).*/\1/p' | sort -u
+}
+
+_disagg_verbs() {
+	disagg help 2>/dev/null | sed -n '/^verbs:/,/^$/s/^  \([a-z][a-z0-9-]*\).*/\1/p'
+}
+
+# What is only part of a word is not to have a blank behind it.
+_disagg_no_space() {
+	compopt -o nospace 2>/dev/null || :
 }
 
 _disagg_reply() { # WORDLIST WORD
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+	case ${#COMPREPLY[@]}${COMPREPLY[0]-} in
+	1*=) _disagg_no_space ;;
+	esac
 }
 
+# A variant may follow the one file that is left.
 _disagg_files() {
 	mapfile -t COMPREPLY < <(
 		compgen -d -S / -- "$1"
 		compgen -f -X '!*.yaml' -- "$1"
 		compgen -f -X '!*.yml' -- "$1"
 	)
+	[ "${#COMPREPLY[@]}" -eq 1 ] || return 0
+	case ${COMPREPLY[0]} in
+	*/) _disagg_no_space ;;
+	*) [ -z "$(disagg-plan --variants "${COMPREPLY[0]}" 2>/dev/null)" ] || _disagg_no_space ;;
+	esac
 }
 
-# readline splits a word at '=' and ':', which stand alone then
-_disagg_plan() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} option=
+_disagg_jobs() {
+	squeue --me --noheader --states=running --format=%A 2>/dev/null
+}
 
+# readline splits a word at '=' and ':', which stand alone then.  Sets the word
+# to complete, what stands before it, and the option that it is the value of.
+_disagg_look() {
+	word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} option=
 	case $word in
 	= | :)
 		before=$word
@@ -35,6 +57,12 @@ _disagg_plan() {
 		;;
 	esac
 	[ "$before" = = ] || [ "$before" = : ] || option=$before
+}
+
+_disagg_plan() {
+	local word before option
+
+	_disagg_look
 	if [ "$before" = : ]; then
 		_disagg_reply "$(disagg-plan --variants "$option" 2>/dev/null |
 			cut -d ' ' -f 1)" "$word"
@@ -42,7 +70,7 @@ _disagg_plan() {
 	fi
 	case $option in
 	--format)
-		_disagg_reply "table json sbatch env svg" "$word"
+		_disagg_reply "table json sbatch env svg commands" "$word"
 		return
 		;;
 	--cluster-file)
@@ -71,7 +99,7 @@ _disagg_shell() { # FIRST: which word names the job
 	if [ "${word:0:1}" = - ]; then
 		_disagg_reply "$(_disagg_options disagg-shell)" "$word"
 	elif [ "$COMP_CWORD" -eq "$1" ]; then
-		_disagg_reply "$(squeue --me --noheader --states=running --format=%A 2>/dev/null)" "$word"
+		_disagg_reply "$(_disagg_jobs)" "$word"
 	elif [ "$COMP_CWORD" -le $(($1 + 3)) ]; then
 		workers=$(_disagg_workers "${COMP_WORDS[$1]}")
 		[ "$before" = : ] && workers=$(sed -n "s/^${COMP_WORDS[$1 + 1]}://p" <<<"$workers")
@@ -79,22 +107,60 @@ _disagg_shell() { # FIRST: which word names the job
 	fi
 }
 
+# Run directories: those of this folder by their name, any behind a '/'.
+_disagg_status() { # WORD
+	local pattern='!disagg-*'
+
+	case $1 in
+	*/*) pattern= ;;
+	esac
+	mapfile -t COMPREPLY < <(
+		compgen -d -X "$pattern" -- "$1"
+		compgen -W "$(_disagg_jobs)" -- "$1"
+	)
+}
+
+_disagg_other() { # VERB
+	local word before option
+
+	_disagg_look
+	case $1$option in
+	*--format) _disagg_reply "text json" "$word" ;;
+	wait--kind)
+		_disagg_reply "http tcp etcd nats dynamo sglang-router trtllm-server vllm" "$word"
+		;;
+	*)
+		case $word in
+		-*) _disagg_reply "$(_disagg_options "disagg-$1")" "$word" ;;
+		*) [ "$1" != status ] || _disagg_status "$word" ;;
+		esac
+		;;
+	esac
+}
+
+_disagg_verb() { # VERB FIRST: which word is its first
+	case $1 in
+	plan) _disagg_plan ;;
+	shell) _disagg_shell "$2" ;;
+	*) _disagg_other "$1" ;;
+	esac
+}
+
 _disagg_disagg() {
 	local word=${COMP_WORDS[COMP_CWORD]}
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		_disagg_reply "help $(disagg help 2>/dev/null | sed -n 's/^  \([a-z]*\)$/\1/p')" "$word"
-	elif [ "${COMP_WORDS[1]}" = plan ]; then
-		_disagg_plan
-	elif [ "${COMP_WORDS[1]}" = shell ]; then
-		_disagg_shell 2
+		_disagg_reply "help $(_disagg_verbs)" "$word"
+	elif [ "${COMP_WORDS[1]}" != help ]; then
+		_disagg_verb "${COMP_WORDS[1]}" 2
+	elif [ "$COMP_CWORD" -eq 2 ]; then
+		_disagg_reply "$(_disagg_verbs)" "$word"
 	fi
 }
 
-_disagg_shell_alone() {
-	_disagg_shell 1
+_disagg_program() {
+	_disagg_verb "${COMP_WORDS[0]##*disagg-}" 1
 }
 
-complete -o nospace -F _disagg_plan disagg-plan
-complete -F _disagg_shell_alone disagg-shell
 complete -F _disagg_disagg disagg
+complete -F _disagg_program disagg-{bench,exec,node,plan,run,shell,sim,status,wait}

@@ -352,7 +352,8 @@ complete_line() { # WORD...: what the last word may become
 	bash -c '. "$0/scripts/completion/disagg.bash"; COMP_WORDS=("$@")
 		COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
 		PATH=$1:$PATH; COMP_WORDS=("${COMP_WORDS[@]:1}"); COMP_CWORD=$((COMP_CWORD - 1))
-		_disagg_"${COMP_WORDS[0]#disagg-}" && printf "%s\n" "${COMPREPLY[@]}"' \
+		case ${COMP_WORDS[0]} in disagg) _disagg_disagg ;; *) _disagg_program ;; esac &&
+			printf "%s\n" "${COMPREPLY[@]}"' \
 		"$SRC" "$bin" "$@" >out 2>err
 	rc=$?
 }
@@ -364,6 +365,35 @@ complete_line disagg-plan variants.yaml : man
 line out "many_0" "completion: a variant"
 complete_line disagg-plan pl
 line out "plan.yaml" "completion: a file"
+complete_line disagg pl
+line out "plan" "completion: a verb"
+complete_line disagg help st
+line out "status" "completion: a verb behind help"
+complete_line disagg run --mar
+line out "--margin=" "completion: a verb's option"
+complete_line disagg plan variants.yaml : man
+line out "many_0" "completion: a variant behind disagg plan"
+complete_line disagg wait --kind = dy
+line out "dynamo" "completion: a kind"
+mkdir disagg-1234 elsewhere
+complete_line disagg status ""
+line out "disagg-1234" "completion: a run directory"
+hasnt out "elsewhere" "completion: no other folder"
+complete_line disagg-status --fo
+line out "--format=" "completion: an option of a program"
+# whether a blank follows is bash's to add: -o nospace is asked for or is not
+spaceless() { # WORD...
+	bash -c '. "$0/scripts/completion/disagg.bash"; PATH=$1:$PATH; shift
+		compopt() { echo "$*"; }; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _disagg_disagg' \
+		"$SRC" "$bin" "$@" >out 2>err
+	rc=$?
+}
+spaceless disagg plan --fo
+line out "-o nospace" "completion: no blank behind --format="
+spaceless disagg plan variants.ya
+line out "-o nospace" "completion: no blank before a variant"
+spaceless disagg plan plan.ya
+empty out "completion: a blank behind a plain file"
 
 echo "1..$count"
 [ "$failed" -eq 0 ]
