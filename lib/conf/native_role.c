@@ -237,6 +237,9 @@ static void role_ports(const struct role_input *ri)
 		return;
 	}
 	role->port = engine_facts[role->engine].port;
+	/* the instances of a node count on from it */
+	if (role->workers == 1)
+		role_pin(ri, DISAGG_PORT_HTTP, "port");
 	if (!disagg_arg_int(role->args, "port", 1, 65535, &flag_port))
 		role->port = (int)flag_port;
 	else

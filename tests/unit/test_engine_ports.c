@@ -61,6 +61,14 @@ static const struct port_case cases[] = {
 		HEAD "  decode: {engine: sglang, workers: 1, gpus: 4}\n"
 		     "  store: {engine: mooncake_master, port: 8700}\n",
 		0, {"5200 5400 6100 7500 8700 8701 8702 17500", NULL}},
+	{"a service's own flag keeps its port",
+		HEAD "  decode: {engine: sglang, workers: 1, gpus: 4}\n"
+		     "  router: {engine: sglang_router, args: {port: 9100}}\n",
+		1000, {"6200 6400 7100 8500 18500, 9100", NULL}},
+	{"where it has one instance",
+		HEAD "  decode: {engine: sglang, workers: 1, gpus: 4}\n"
+		     "  router: {engine: sglang_router, workers: 2, args: {port: 9100}}\n",
+		1000, {"6200 6400 7100 8500 10100 10101 18500", NULL}},
 	{"a port above the last is none",
 		HEAD "  decode: {engine: command, command: [x], workers: 1, gpus: 4}\n", 60000,
 		{"65200 65400", NULL}},
