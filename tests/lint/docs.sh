@@ -95,7 +95,7 @@ check "no key is missed by the reading of the tables" "$(
 
 # ---- variables ----
 {
-	cat lib/plan/taskenv.c lib/plan/taskenv_dialect.c helpers/exec-bench.c helpers/exec-look.c |
+	cat lib/plan/taskenv.c lib/plan/taskenv_dialect.c helpers/exec-*.c |
 		grep -oE '"(DISAGG|SRT|SRTCTL|AIPERF)(_([A-Z]+|%s))+"' | tr -d '"' | while read -r name; do
 		case $name in
 		*%s*) for kind in PREFILL DECODE AGG; do echo "$name" | sed "s/%s/$kind/"; done ;;
@@ -114,7 +114,7 @@ check "disagg(7) has all that disagg-plan --format=env prints" "$(for file in co
 	"$BUILD/bin/disagg-plan" --cluster-file= --format=env "$file" 2>/dev/null
 done | grep -oE '^(DISAGG|SRT|SRTCTL|AIPERF)_[A-Z_]+' | sort -u | grep -vxF -f "$dir/manual")"
 grep -ohE '\bDISAGG_[A-Z]+(_[A-Z]+)*' README.md docs/user-guide.md docs/install.md | sort -u |
-	grep -vxE 'DISAGG_(SET|CLUSTER|PLAN|SERVER|BINDING)' >"$dir/guide"
+	grep -vxE 'DISAGG_(SET|CLUSTER|PLAN|SERVER)' >"$dir/guide"
 check "no document names a variable that is not in disagg(7)" \
 	"$(grep -vxF -f "$dir/manual" "$dir/guide" | grep -v 'DISAGG_PORT_$')"
 
