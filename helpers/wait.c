@@ -38,7 +38,7 @@ static const struct helper_option options[] = {
 	{"report", O_REPORT, HELPER_VALUE, "TIME", "between names of what is missing (30s)"},
 	{"polls", O_POLLS, HELPER_VALUE, "N", "all ready so many times in a row (default 1)"},
 	{"json", O_JSON, HELPER_VALUE, "PATH=VALUE", "and the answer says so ('a.0.b=text')"},
-	{"kind", O_KIND, HELPER_VALUE, "KIND", "what the targets are, see below"},
+	{"kind", O_KIND, HELPER_VALUE, "KIND", "what the targets are, see above"},
 	{"prefill", O_PREFILL, HELPER_VALUE, "N", "healthy prefill workers a frontend must have"},
 	{"decode", O_DECODE, HELPER_VALUE, "N", "healthy decode workers a frontend must have"},
 	{"role", O_ROLE, HELPER_VALUE, "ROLE", "the workers of a role of this job; may repeat"},
@@ -56,8 +56,16 @@ static const struct helper helper = {
 	.synopsis = "[OPTION]... [NAME=]URL...",
 	.about = "Waits until endpoints, a role's workers or a deployment are ready.\n"
 		 "URL is http://host:port/path (ready: 2xx) or tcp://host:port (ready: accepts).\n"
-		 "KIND is http, tcp, etcd, nats, dynamo, sglang-router, trtllm-server or vllm;\n"
-		 "only http uses the path.  A refused connection means that it still loads.\n",
+		 "A refused connection means that it still loads.\n\n"
+		 "KIND says when a URL is ready; of all but http only host and port count:\n"
+		 "  http           it answers 2xx (default for http://)\n"
+		 "  tcp            it accepts (default for tcp://)\n"
+		 "  etcd           /health says \"health\":\"true\"\n"
+		 "  nats           it greets with INFO\n"
+		 "  dynamo         /health lists enough instances of the endpoint generate\n"
+		 "  sglang-router  /workers lists enough workers that are healthy\n"
+		 "  trtllm-server  /cluster_info lists enough servers, or /health answers 200\n"
+		 "  vllm           /health answers 200 and /v1/models lists a model\n",
 	.option = options,
 	.examples =
 		"  disagg-wait http://n1:30000/health tcp://n1:2379\n"
