@@ -145,8 +145,12 @@ for file in "$man"/*.scd; do
 		echo "ok $count - $page renders # SKIP no scdoc or no groff"
 		continue
 	fi
-	check "$page renders" "$(scdoc <"$file" 2>&1 >"$dir/page" || echo "scdoc: status $?"
-		groff -man -Tutf8 -ww "$dir/page" 2>&1 >/dev/null)"
+	check "$page renders, in 80 columns" "$(scdoc <"$file" 2>&1 >"$dir/page" ||
+		echo "scdoc: status $?"
+		sed -i '/^\.TH /a .nh\n.cflags 0 -' "$dir/page" # as the Makefile does
+		groff -man -Tutf8 -ww -rLL=78n "$dir/page" 2>&1 >/dev/null)"
+	check "$page: examples fit 80 columns" "$(awk '/^```$/ { inside = !inside }
+		inside && length > 73 { print FNR ": " $0 }' "$file")"
 done
 check "every helper has a page" "$(for helper in "$BUILD"/bin/*; do
 	[ -e "$man/$(basename "$helper").1.scd" ] || echo "$helper"
