@@ -153,7 +153,7 @@ is "$(echo 'echo $DISAGG_WORKER; tty' | as_user "$shell" "$job" decode:1)" $'dec
 # shellcheck disable=SC2016 # for that bash to expand
 complete() { # WORD...; prints the replies for the last one
 	as_user env PATH="$WORK/bin:$PATH" bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-		if [ "$1" = disagg ]; then _disagg_disagg; else _disagg_shell_alone; fi
+		if [ "$1" = disagg ]; then _disagg_disagg; else _disagg_program; fi
 		echo "${COMPREPLY[@]}"' "$SRC/scripts/completion/disagg.bash" "$@"
 }
 has " $(complete disagg-shell '') " " $job " "completion: a job that runs"
