@@ -39,6 +39,7 @@ all_ldflags   := $(ld_$(V)) $(LDFLAGS)
 
 core_src   := $(sort $(wildcard lib/base/*.c lib/conf/*.c lib/plan/*.c lib/engine/*.c))
 lib_host_src := $(sort $(wildcard lib/topo/*.c lib/host/*.c))
+probe_src  := $(sort $(wildcard lib/diag/*.c lib/probe/*.c))
 spank_src  := $(sort $(wildcard spank/*.c))
 helper_lib := $(wildcard helpers/helper.c)
 helper_src := $(filter-out $(helper_lib),$(sort $(wildcard helpers/*.c)))
@@ -91,17 +92,20 @@ $(B)/libcore.a: $(core_obj)
 $(B)/libhost.a: $(call obj,$(lib_host_src))
 	rm -f $@ && ar rcs $@ $^
 
+$(B)/libprobe.a: $(call obj,$(probe_src))
+	rm -f $@ && ar rcs $@ $^
+
 # helpers/NAME-*.c are parts of helpers/NAME.c
 .SECONDEXPANSION:
 $(B)/bin/disagg-%: $(B)/o/helpers/%.o $$(call obj,$$(wildcard helpers/%-*.c)) \
-		$(call obj,$(helper_lib)) $(B)/libhost.a $(B)/libcore.a
+		$(call obj,$(helper_lib)) $(B)/libprobe.a $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) \
 		$(LDLIBS) -lm
 
 $(B)/bin/disagg-exec: YAML_LIBS := $(YAML_STATIC)
 
-$(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libhost.a $(B)/libcore.a
+$(B)/bin/disagg: $(B)/o/helpers/disagg.o $(call obj,$(helper_lib)) $(B)/libprobe.a $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) \
 		$(LDLIBS) -lm
@@ -116,7 +120,7 @@ $(B)/lib/slurm/cli_filter_disagg.so: $(call obj,$(filter_src) $(filter-out spank
 	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=cli_filter/filter.map -o $@ \
 		$(filter %.o %.a,$^) $(YAML_LIBS) -ldl -lm
 
-$(B)/t/%: $(B)/o/tests/unit/%.o $(B)/libhost.a $(B)/libcore.a
+$(B)/t/%: $(B)/o/tests/unit/%.o $(B)/libprobe.a $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) -lm
 

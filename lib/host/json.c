@@ -233,6 +233,16 @@ void disagg_json_put_real(struct disagg_json_writer *writer, const char *name, d
 		disagg_strbuf_puts(writer->out, "null");
 }
 
+void disagg_json_put_fixed(
+	struct disagg_json_writer *writer, const char *name, double value, int digits)
+{
+	put_name(writer, name);
+	if (isfinite(value))
+		disagg_strbuf_printf(writer->out, "%.*f", digits, value);
+	else
+		disagg_strbuf_puts(writer->out, "null");
+}
+
 void disagg_json_put_bool(struct disagg_json_writer *writer, const char *name, bool value)
 {
 	put_name(writer, name);

@@ -63,6 +63,9 @@ void disagg_json_put_text(
 	struct disagg_json_writer *writer, const char *name, const char *value); /* NULL: null */
 void disagg_json_put_int(struct disagg_json_writer *writer, const char *name, int64_t value);
 void disagg_json_put_real(struct disagg_json_writer *writer, const char *name, double value);
+/* With so many digits behind the point: times, which six figures cannot hold. */
+void disagg_json_put_fixed(
+	struct disagg_json_writer *writer, const char *name, double value, int digits);
 void disagg_json_put_bool(struct disagg_json_writer *writer, const char *name, bool value);
 
 #endif

@@ -61,9 +61,11 @@ check "engine includes what is below it" "$(includes lib/engine 'lib/(base|conf|
 check "topo includes what is below it" "$(includes lib/topo 'lib/(base|conf|plan|topo)')"
 check "host includes what is below it" \
 	"$(includes lib/host 'lib/(base|conf|plan|engine|topo|host)')"
-for part in diag probe result; do
+check "diag includes what is below it" \
+	"$(includes lib/diag 'lib/(base|conf|plan|engine|topo|host|diag)')"
+for part in probe result; do
 	check "$part includes what is below it" \
-		"$(includes lib/$part "lib/(base|conf|plan|engine|topo|host|$part)")"
+		"$(includes lib/$part "lib/(base|conf|plan|engine|topo|host|diag|$part)")"
 done
 check "spank includes base, conf, plan and spank" \
 	"$(includes spank 'lib/(base|conf|plan)|spank')"
