@@ -86,6 +86,9 @@ $(B)/o/%.o: %.c $(flags_file)
 	@mkdir -p $(@D)
 	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(all_cflags) -MMD -MP -c -o $@ $<
 
+# .incbin is not seen by -MMD
+$(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
+
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
 
