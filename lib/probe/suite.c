@@ -33,7 +33,7 @@ static void emit_absence(struct disagg_fleet *fleet, const struct absence *absen
 		record.gpu = absence->gpu->index;
 		record.gpu_uuid = absence->gpu->uuid;
 		record.gpu_name = absence->gpu->name;
-		record.cohort = absence->gpu->name;
+		record.cohort = absence->gpu->cohort;
 	}
 	record.status = absence->status;
 	record.reason = absence->reason;
