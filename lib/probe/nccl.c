@@ -16,8 +16,6 @@ static const struct disagg_symbol symbols[] = {
 	DISAGG_NCCL_FUNCTIONS(ROW)
 	DISAGG_SYMBOL(struct disagg_nccl, error_string, ncclGetErrorString, false),
 	NEWER(last_error, ncclGetLastError),
-	NEWER(mem_alloc, ncclMemAlloc),
-	NEWER(mem_free, ncclMemFree),
 	/* clang-format on */
 };
 
