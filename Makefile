@@ -90,7 +90,9 @@ $(B)/o/%.o: %.c $(flags_file)
 $(B)/o/lib/probe/%.o $(B)/o/tests/unit/%.o $(B)/o/tests/stubs/%.o: gpu_cppflags := $(CUDA_CFLAGS)
 $(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
 
+# .incbin is not seen by -MMD
 $(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
+$(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^

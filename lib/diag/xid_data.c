@@ -2,7 +2,7 @@
 #include "lib/diag/xid_data.h"
 
 /* The path is from where make runs: the root of the tree. */
-__asm__(".section .rodata\n"
+__asm__(".pushsection .rodata\n"
 	".global disagg_xid_yaml_begin\n"
 	".hidden disagg_xid_yaml_begin\n"
 	"disagg_xid_yaml_begin:\n"
@@ -11,7 +11,7 @@ __asm__(".section .rodata\n"
 	".hidden disagg_xid_yaml_end\n"
 	"disagg_xid_yaml_end:\n"
 	".byte 0\n"
-	".previous\n");
+	".popsection\n");
 
 extern const char disagg_xid_yaml_begin[], disagg_xid_yaml_end[];
 

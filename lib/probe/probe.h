@@ -25,10 +25,10 @@ struct disagg_probe_options {
 	double since_s;	       /* the kernel log counts from here; 0: since boot */
 	const char *allow;     /* keys that may differ: "python.*,sysctl.vm.swappiness"; NULL */
 	const char *xid_table; /* a site's file over the table of Xids; NULL */
-	const char
-		*service; /* what service.wait waits for: URLs, host:port, parted by commas; NULL */
-	unsigned service_ms; /* how long (200000) */
-	bool force;	     /* also where other processes use the GPUs */
+	const char *service;   /* for service.wait: URLs and host:port, by commas; NULL */
+	unsigned service_ms;   /* how long it waits (200000) */
+	bool force;	       /* also where other processes use the GPUs */
+	unsigned suite; /* the DISAGG_SUITE_ that runs: longer, more is measured; 0: STANDARD */
 };
 
 struct disagg_gpu {
