@@ -171,7 +171,8 @@ static int screen(struct disagg_localise *search)
 	return 0;
 }
 
-/* The same pairs again; what they gave stays, and the better counts. */
+/* The same pairs again, all of them: the fabric is as busy.  Of the slow ones the better
+ * counts; of all it would raise the median. */
 static void screen_again(struct disagg_localise *search)
 {
 	search->screen_repeated = true;
@@ -476,7 +477,9 @@ void disagg_localise_result(struct disagg_localise *search, size_t index, const 
 	if (index >= search->round_count)
 		return;
 	test = &search->test[search->round_test[index]];
-	if (test->state == TEST_VOID || (!value && test->state == TEST_MEASURED))
+	if (test->state == TEST_VOID ||
+		(test->state == TEST_MEASURED &&
+			(!value || !localise_slow(search, test->value, search->floor))))
 		return;
 	if (!value) {
 		test->state = TEST_LOST;

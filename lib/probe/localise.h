@@ -17,7 +17,7 @@
  *
  *   A  a random perfect matching, across leaf switches where leaves are known.
  *      A pair that is slow makes both nodes suspects.  Repeated, the better
- *      value taken, where more than `repeat_share` of the pairs are slow: the
+ *      value of a slow pair taken, where more than `repeat_share` of the pairs are slow: the
  *      fabric is disturbed then, not the nodes.  With an odd number one node
  *      sits out, and is tested with a node that passed.
  *   B  each suspect with a node that passed, under the same leaf if possible (a
