@@ -62,6 +62,9 @@ struct disagg_localise {
 	bool *below_reference;		  /* of a rail: nearly all its pairs, by the path's limit */
 };
 
+/* Adds and hands out the tests of the next round.  -1: no memory. */
+int localise_plan(struct disagg_localise *search);
+
 /* Sets ref, floor and path_floor of every rail by the screened pairs. */
 void localise_refer(struct disagg_localise *search);
 
