@@ -24,6 +24,7 @@ struct disagg_probe_options {
 	const char *kernel_log;			 /* in place of /dev/kmsg; NULL */
 	double since_s; /* the kernel log counts from here; 0: since boot */
 	bool force;	/* also where other processes use the GPUs */
+	unsigned suite; /* the DISAGG_SUITE_ that runs: longer, more is measured; 0: STANDARD */
 };
 
 struct disagg_gpu {
