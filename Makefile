@@ -72,7 +72,7 @@ all: $(helpers) $(dispatch) $(plugin) $(filter) $(man)
 	$(or $(say_plugin),@:)
 
 # a changed flag rebuilds: the line is kept, and written anew where it differs
-flags_now := $(CC) $(all_cppflags) $(all_cflags) $(all_ldflags) $(PKG_CFLAGS) $(CUDA_CFLAGS)
+flags_now := $(CC) $(all_cppflags) $(all_cflags) $(all_ldflags) $(PKG_CFLAGS) $(CUDA_CFLAGS) $(NVML_CFLAGS)
 flags_file := $(B)/flags
 ifneq ($(strip $(file <$(flags_file))),$(strip $(flags_now)))
 $(flags_file): flags-differ
@@ -88,6 +88,10 @@ $(B)/o/%.o: %.c $(flags_file)
 
 # what may see the GPU libraries' headers
 $(B)/o/lib/probe/%.o $(B)/o/tests/unit/%.o $(B)/o/tests/stubs/%.o: gpu_cppflags := $(CUDA_CFLAGS)
+$(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
+
+# .incbin is not seen by -MMD
+$(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^

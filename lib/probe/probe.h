@@ -28,10 +28,11 @@ struct disagg_probe_options {
 };
 
 struct disagg_gpu {
-	int index;	  /* position among the GPUs this step may use */
-	const char *uuid; /* "GPU-..." or "MIG-...": what CUDA_VISIBLE_DEVICES takes */
-	const char *name; /* "NVIDIA H200" */
-	const char *pci;  /* "0000:0f:00.0" */
+	int index;	    /* position among the GPUs this step may use */
+	const char *uuid;   /* "GPU-..." or "MIG-...": what CUDA_VISIBLE_DEVICES takes */
+	const char *name;   /* "NVIDIA H200" */
+	const char *pci;    /* "0000:0f:00.0" */
+	const char *cohort; /* what GPUs are compared among: "NVIDIA H200|driver 580.159|700 W" */
 	uint64_t mem_bytes;
 	bool mig;
 };
