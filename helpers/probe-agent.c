@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/probe.h"
+#include "lib/probe/devices.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,19 @@ static int join(struct probe *probe, const struct disagg_meet_self *self, int po
 	return disagg_meet_find(self, &where, ret, err);
 }
 
+static int list_devices(struct disagg_arena *arena, const struct disagg_probe_options *options,
+	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+{
+	(void)options;
+	return disagg_devices_list(arena, getenv("CUDA_VISIBLE_DEVICES"), ret, ret_count, err);
+}
+
 int probe_agent(struct probe *probe, const char *node, int fd, int port)
 {
 	struct disagg_agent_spec spec = {.node = node,
 		.probes = disagg_probes,
 		.options = &probe->options,
-		.devices = NULL,
+		.devices = list_devices,
 		.signal_fd = probe->signal_fd};
 	struct disagg_meet_self self = {.meet = &probe->meet, .node = node, .held = probe->held};
 	struct disagg_err err = DISAGG_ERR_INIT;

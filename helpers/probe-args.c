@@ -27,6 +27,10 @@ enum {
 	O_MODEL,
 	O_KERNEL_LOG,
 	O_SYSROOT,
+	O_ALLOW,
+	O_XID_TABLE,
+	O_SERVICE,
+	O_SERVICE_TIME,
 	O_JOIN,
 	O_LOCAL_AGENTS,
 };
@@ -54,6 +58,10 @@ const struct helper_option probe_options[] = {
 	{"kv-block", O_KV_BLOCK, HELPER_VALUE, "BYTES", "of kv.path (default 1M)"},
 	{"model", O_MODEL, HELPER_VALUE, "FILE", "a file for storage.model to read"},
 	{"kernel-log", O_KERNEL_LOG, HELPER_VALUE, "FILE", "in place of /dev/kmsg"},
+	{"allow", O_ALLOW, HELPER_VALUE, "KEY,...", "that may differ: 'python.*,os.kernel'"},
+	{"xid-table", O_XID_TABLE, HELPER_VALUE, "FILE", "a site's Xids over the built-in ones"},
+	{"service", O_SERVICE, HELPER_VALUE, "URL,...", "that service.wait waits for"},
+	{"service-time", O_SERVICE_TIME, HELPER_VALUE, "TIME", "how long (default 200s)"},
 	{"sysroot", O_SYSROOT, HELPER_VALUE, "DIR", "in place of / for /proc, /sys, /etc, /dev"},
 	{"join", O_JOIN, HELPER_VALUE, "TIME", "that nodes have to join in (default 60s)"},
 	{"local-agents", O_LOCAL_AGENTS, HELPER_VALUE, "N", "N agents here, n1 to nN: a rehearsal"},
@@ -112,6 +120,27 @@ static int take_seconds(const struct args *args, const char *option, const char 
 	return 0;
 }
 
+static int take_text(struct disagg_probe_options *options, int id, const char *value)
+{
+	const struct {
+		int id;
+		const char **ret;
+	} texts[] = {
+		{O_MODEL, &options->model_path},
+		{O_KERNEL_LOG, &options->kernel_log},
+		{O_ALLOW, &options->allow},
+		{O_XID_TABLE, &options->xid_table},
+		{O_SERVICE, &options->service},
+		{O_SYSROOT, &options->sysroot},
+		{O_SYSROOT, &options->device_root},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (texts[i].id == id)
+			*texts[i].ret = value;
+	return 0;
+}
+
 static int take_options(struct args *args, int id, const char *value)
 {
 	struct disagg_probe_options *options = &args->probe->options;
@@ -122,6 +151,10 @@ static int take_options(struct args *args, int id, const char *value)
 	case O_SINCE:
 		rc = take_seconds(args, "since", value, &number);
 		options->since_s = (double)(time(NULL) - number);
+		return rc;
+	case O_SERVICE_TIME:
+		rc = take_seconds(args, "service-time", value, &number);
+		options->service_ms = (unsigned)(number < DAY_S ? number : DAY_S) * 1000;
 		return rc;
 	case O_GEMM_SIZE:
 		rc = take_number(args, "gemm-size", value, 1 << 17, &number);
@@ -137,15 +170,8 @@ static int take_options(struct args *args, int id, const char *value)
 		return take_bytes(args, "nccl-max", value, &options->nccl_max_bytes);
 	case O_KV_BLOCK:
 		return take_bytes(args, "kv-block", value, &options->kv_block_bytes);
-	case O_MODEL:
-		options->model_path = value;
-		return 0;
-	case O_KERNEL_LOG:
-		options->kernel_log = value;
-		return 0;
 	default:
-		options->sysroot = options->device_root = value;
-		return 0;
+		return take_text(options, id, value);
 	}
 }
 
@@ -321,6 +347,7 @@ static void set_defaults(struct probe *probe)
 		.nccl_min_bytes = UINT64_C(8) << 20,
 		.nccl_max_bytes = UINT64_C(1) << 30,
 		.nccl_iterations = 20,
+		.service_ms = 200000,
 	};
 }
 

@@ -18,7 +18,7 @@ static const struct helper helper = {
 		 "What cannot be measured is 'unknown', never a pass and never a failure.\n\n"
 		 "SUITE is quick (under 15 s), standard (2 minutes) or thorough.\n",
 	.option = probe_options,
-	.examples = "  srun -N all --ntasks-per-node=1 disagg-probe --suite=standard\n"
+	.examples = "  srun -N16 --ntasks-per-node=1 disagg-probe --suite=standard\n"
 		    "  srun -w n7 disagg-probe --probe=gemm.bf16,pcie.h2d --out=n7\n"
 		    "  disagg-probe --suite=quick --no-report\n"
 		    "  disagg-probe --list\n",
