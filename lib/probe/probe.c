@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/probe.h"
 
+#include "lib/probe/clock.h"
+#include "lib/probe/mesh.h"
 #include <string.h>
 
+#define QUICK	 (DISAGG_SUITE_QUICK | DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH)
+#define STANDARD (DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH)
+
 const struct disagg_probe disagg_probes[] = {
+	{.name = "net.tcp_mesh",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 60000,
+		.about = "TCP between nodes: connect, one byte, 1 MiB, MTU, names",
+		.run = disagg_mesh_run,
+		.lead = disagg_mesh_lead},
+	{.name = "clock.skew",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 60000,
+		.about = "how far each node's clock is from the fleet's",
+		.run = disagg_clock_run,
+		.lead = disagg_clock_lead},
 	{.name = NULL},
 };
 
