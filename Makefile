@@ -87,10 +87,11 @@ $(B)/o/%.o: %.c $(flags_file)
 	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(gpu_cppflags) $(all_cflags) -MMD -MP -c -o $@ $<
 
 # what may see the GPU libraries' headers
-$(B)/o/lib/probe/%.o $(B)/o/tests/unit/%.o $(B)/o/tests/stubs/%.o: gpu_cppflags := $(CUDA_CFLAGS)
+$(B)/o/lib/probe/%.o $(B)/o/tests/unit/%.o: gpu_cppflags := $(CUDA_CFLAGS)
 $(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
 
 # .incbin is not seen by -MMD
+$(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
 $(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
 
 $(B)/libcore.a: $(core_obj)
@@ -150,6 +151,7 @@ $(B)/man/%: docs/man/%.scd
 	$(SCDOC) <$< >$@.tmp && sed '/^\.TH /a .nh\n.cflags 0 -' $@.tmp >$@ && rm $@.tmp
 
 include mk/check.mk
+include mk/stubs.mk
 include mk/fuzz.mk
 
 found = $(or $(1),not found)

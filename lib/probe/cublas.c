@@ -3,7 +3,7 @@
 
 #include "lib/probe/library.h"
 
-#define ROW(field, symbol, params) DISAGG_SYMBOL(struct disagg_cublas, field, symbol, false),
+#define ROW(field, symbol, params) DISAGG_SYMBOL(struct disagg_cublas, field, #symbol, false),
 
 static const struct disagg_symbol symbols[] = {DISAGG_CUBLAS_FUNCTIONS(ROW)};
 

@@ -4,12 +4,12 @@
 #include "lib/probe/library.h"
 #include <stdio.h>
 
-#define ROW(field, symbol, params) DISAGG_SYMBOL(struct disagg_cuda, field, symbol, false),
+#define ROW(field, symbol, params) DISAGG_SYMBOL(struct disagg_cuda, field, #symbol, false),
 
 static const struct disagg_symbol symbols[] = {
 	/* clang-format off */
 	DISAGG_CUDA_FUNCTIONS(ROW)
-	DISAGG_SYMBOL(struct disagg_cuda, device_uuid_v2, cuDeviceGetUuid_v2, true),
+	DISAGG_SYMBOL(struct disagg_cuda, device_uuid_v2, "cuDeviceGetUuid_v2", true),
 	/* clang-format on */
 };
 

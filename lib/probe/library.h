@@ -17,10 +17,11 @@ struct disagg_symbol {
 	bool optional; /* NULL where the library is older */
 };
 
-/* One function of `type`, whose name is what it is called in the library. */
+/* One function of `type`.  Its name is a text: a toolkit's header may define the bare name as
+ * that of a later one. */
 #define DISAGG_SYMBOL(type, field, symbol, may_lack)                                               \
 	{                                                                                          \
-		.name = #symbol, .offset = offsetof(type, field), .optional = (may_lack)           \
+		.name = (symbol), .offset = offsetof(type, field), .optional = (may_lack)          \
 	}
 
 /*

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(field, symbol, params)  DISAGG_SYMBOL(struct disagg_nccl, field, symbol, false),
-#define NEWER(field, symbol)	    DISAGG_SYMBOL(struct disagg_nccl, field, symbol, true)
+#define ROW(field, symbol, params)  DISAGG_SYMBOL(struct disagg_nccl, field, #symbol, false),
 #define RESULT_NAME(name, value)    {#name, (value)},
 #define OLDEST			    2700
 #define COUNTED_IN_TEN_THOUSANDS(v) ((v) >= 10000) /* since 2.9 */
@@ -14,10 +13,8 @@
 static const struct disagg_symbol symbols[] = {
 	/* clang-format off */
 	DISAGG_NCCL_FUNCTIONS(ROW)
-	DISAGG_SYMBOL(struct disagg_nccl, error_string, ncclGetErrorString, false),
-	NEWER(last_error, ncclGetLastError),
-	NEWER(mem_alloc, ncclMemAlloc),
-	NEWER(mem_free, ncclMemFree),
+	DISAGG_SYMBOL(struct disagg_nccl, error_string, "ncclGetErrorString", false),
+	DISAGG_SYMBOL(struct disagg_nccl, last_error, "ncclGetLastError", true),
 	/* clang-format on */
 };
 

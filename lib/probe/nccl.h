@@ -79,9 +79,6 @@ struct disagg_nccl {
 	DISAGG_NCCL_FUNCTIONS(DISAGG_NCCL_MEMBER)
 	const char *(*error_string)(ncclResult_t);
 	const char *(*last_error)(ncclComm_t); /* since 2.13; NULL */
-	/* since 2.19: memory that NVLS can use without a copy; NULL */
-	ncclResult_t (*mem_alloc)(void **, size_t);
-	ncclResult_t (*mem_free)(void *);
 };
 
 /*

@@ -3,8 +3,8 @@
 
 #include "lib/probe/library.h"
 
-#define NEEDED(field, symbol, params)	DISAGG_SYMBOL(struct disagg_nvml, field, symbol, false),
-#define MAY_LACK(field, symbol, params) DISAGG_SYMBOL(struct disagg_nvml, field, symbol, true),
+#define NEEDED(field, symbol, params)	DISAGG_SYMBOL(struct disagg_nvml, field, #symbol, false),
+#define MAY_LACK(field, symbol, params) DISAGG_SYMBOL(struct disagg_nvml, field, #symbol, true),
 
 static const struct disagg_symbol symbols[] = {
 	/* clang-format off */

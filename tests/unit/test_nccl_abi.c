@@ -24,11 +24,6 @@ _Static_assert(
 	"ncclGetErrorString");
 _Static_assert(__builtin_types_compatible_p(__typeof__(ncclGetLastError), const char *(ncclComm_t)),
 	"ncclGetLastError");
-_Static_assert(
-	__builtin_types_compatible_p(__typeof__(ncclMemAlloc), ncclResult_t(void **, size_t)),
-	"ncclMemAlloc");
-_Static_assert(
-	__builtin_types_compatible_p(__typeof__(ncclMemFree), ncclResult_t(void *)), "ncclMemFree");
 #endif
 _Static_assert(sizeof(ncclUniqueId) == 128, "an id is passed by value");
 _Static_assert(sizeof(ncclResult_t) == sizeof(int) && sizeof(ncclDataType_t) == sizeof(int) &&
