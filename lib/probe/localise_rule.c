@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/localise_build.h"
 
+#include "lib/probe/stats.h"
 #include <math.h>
-#include <stdlib.h>
 
 /* Of the normal distribution: sd = 1.4826 MAD. */
 #define SD_OF_MAD 1.4826
@@ -25,19 +25,6 @@ struct spread {
 	double median, sd;
 };
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median_of(double *value, size_t count)
-{
-	qsort(value, count, sizeof(*value), by_value);
-	return count % 2 ? value[count / 2] : (value[count / 2 - 1] + value[count / 2]) / 2;
-}
-
 static size_t screened(const struct disagg_localise *search, size_t rail, double above)
 {
 	size_t count = 0;
@@ -59,10 +46,9 @@ static struct spread spread_of(struct disagg_localise *search, size_t rail, doub
 
 	if (!count)
 		return spread;
-	spread.median = median_of(search->scratch, count);
-	for (size_t i = 0; i < count; i++)
-		search->scratch[i] = fabs(search->scratch[i] - spread.median);
-	spread.sd = SD_OF_MAD * median_of(search->scratch, count);
+	disagg_stats_sort(search->scratch, count);
+	spread.median = disagg_stats_percentile(search->scratch, count, 0.5);
+	spread.sd = SD_OF_MAD * disagg_stats_mad(search->scratch, count, spread.median);
 	return spread;
 }
 
@@ -77,8 +63,8 @@ static struct spread clipped(struct disagg_localise *search, size_t rail)
 
 	if (spread.sd > rule->limit * spread.median) {
 		count = screened(search, rail, 0);
-		qsort(search->scratch, count, sizeof(*search->scratch), by_value);
-		spread.median = search->scratch[count - 1 - count / 4];
+		disagg_stats_sort(search->scratch, count);
+		spread.median = disagg_stats_percentile(search->scratch, count, 0.75);
 		spread.sd = 0;
 	}
 	for (int i = 0; i < CLIPS && spread.median > 0; i++)
