@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/probe.h"
 
+#include "lib/probe/intra.h"
 #include <string.h>
 
+#define QUICK	 DISAGG_SUITE_QUICK
+#define STANDARD DISAGG_SUITE_STANDARD
+#define THOROUGH DISAGG_SUITE_THOROUGH
+
 const struct disagg_probe disagg_probes[] = {
+	{.name = "nccl.intra",
+		.suites = QUICK | STANDARD | THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 180000,
+		.about = "NCCL collectives among the GPUs of a node: bandwidth by size, results",
+		.run = disagg_probe_intra_run},
+	{.name = "nccl.nic_loopback",
+		.suites = THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 120000,
+		.about = "NCCL all-reduce in a node through its NICs",
+		.run = disagg_probe_loopback_run},
 	{.name = NULL},
 };
 
