@@ -88,6 +88,7 @@ $(B)/o/%.o: %.c $(flags_file)
 
 # .incbin is not seen by -MMD
 $(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
+$(B)/o/lib/probe/report_style.o: lib/probe/report.css
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
