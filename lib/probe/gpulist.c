@@ -21,6 +21,7 @@ void disagg_gpu_list_put(struct disagg_strbuf *out, const struct disagg_gpu_list
 		disagg_json_put_text(&writer, "uuid", gpu->uuid);
 		disagg_json_put_text(&writer, "name", gpu->name);
 		disagg_json_put_text(&writer, "pci", gpu->pci);
+		disagg_json_put_text(&writer, "cohort", gpu->cohort);
 		disagg_json_put_int(&writer, "mem_bytes", (int64_t)gpu->mem_bytes);
 		disagg_json_put_bool(&writer, "mig", gpu->mig);
 		disagg_json_end(&writer, '}');
@@ -55,6 +56,7 @@ static int read_gpu(
 	ret->uuid = copy(arena, json, "uuid", MOST_TEXT);
 	ret->name = copy(arena, json, "name", MOST_TEXT);
 	ret->pci = copy(arena, json, "pci", MOST_TEXT);
+	ret->cohort = copy(arena, json, "cohort", MOST_TEXT);
 	ret->mem_bytes = mem > 0 ? (uint64_t)mem : 0;
 	ret->mig = disagg_json_is_true(disagg_json_at(json, "mig"));
 	return ret->uuid ? 0 : -1;

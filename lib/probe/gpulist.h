@@ -6,7 +6,8 @@
 
 /*
  * A node's GPUs on their way from the child that lists them to its agent and
- * to the lead: {"gpus":[{"index","uuid","name","pci","mem_bytes","mig"}],"reason"}
+ * to the lead: {"gpus":[{"index","uuid","name","pci","cohort",
+ * "mem_bytes","mig"}],"reason"}
  */
 struct disagg_gpu_list {
 	struct disagg_gpu *gpu;

@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/probe.h"
 
+#include "lib/probe/clock.h"
+#include "lib/probe/environment.h"
+#include "lib/probe/interop.h"
 #include "lib/probe/intra.h"
+#include "lib/probe/mesh.h"
 #include <string.h>
 
-#define QUICK	 DISAGG_SUITE_QUICK
-#define STANDARD DISAGG_SUITE_STANDARD
+/* A probe of a short suite belongs to the longer ones too. */
+#define QUICK	 (DISAGG_SUITE_QUICK | DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH)
+#define STANDARD (DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH)
 #define THOROUGH DISAGG_SUITE_THOROUGH
 
 const struct disagg_probe disagg_probes[] = {
+	/* P1 */
+	{.name = "env.fingerprint",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 10000,
+		.about = "kernel, driver, libraries, settings: equal on all nodes",
+		.run = disagg_environment_run,
+		.lead = disagg_environment_lead},
+	/* P12 to P14 */
 	{.name = "nccl.intra",
-		.suites = QUICK | STANDARD | THOROUGH,
+		.suites = QUICK,
 		.kind = DISAGG_PROBE_NODE,
 		.needs_gpu = true,
 		.deadline_ms = 180000,
@@ -23,6 +37,28 @@ const struct disagg_probe disagg_probes[] = {
 		.deadline_ms = 120000,
 		.about = "NCCL all-reduce in a node through its NICs",
 		.run = disagg_probe_loopback_run},
+	{.name = "nccl.interop",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.needs_gpu = true,
+		.deadline_ms = 180000,
+		.about = "NCCL all-reduce over all nodes: every rank takes part and has the sum",
+		.run = disagg_probe_interop_run,
+		.lead = disagg_probe_interop_lead},
+	{.name = "net.tcp_mesh",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 60000,
+		.about = "TCP between nodes: connect, one byte, 1 MiB, MTU, names",
+		.run = disagg_mesh_run,
+		.lead = disagg_mesh_lead},
+	{.name = "clock.skew",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 60000,
+		.about = "how far each node's clock is from the fleet's",
+		.run = disagg_clock_run,
+		.lead = disagg_clock_lead},
 	{.name = NULL},
 };
 

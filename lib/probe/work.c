@@ -53,6 +53,8 @@ static void emit(struct disagg_probe_run *run, const struct disagg_probe_record 
 			record.gpu_uuid = run->gpus[i].uuid;
 		if (!record.gpu_name)
 			record.gpu_name = run->gpus[i].name;
+		if (!record.cohort)
+			record.cohort = run->gpus[i].cohort;
 	}
 	if (!record.cohort)
 		record.cohort = record.gpu_name;
