@@ -76,6 +76,15 @@ static const struct rule *rule_of(const char *probe)
 	return NULL;
 }
 
+double disagg_judge_rel(const char *probe, enum disagg_probe_better better)
+{
+	const struct rule *rule = rule_of(probe);
+
+	if (!rule || rule->rel <= 0 || better == DISAGG_BETTER_NONE)
+		return 0;
+	return better == DISAGG_BETTER_LESS ? REL_LATENCY : rule->rel;
+}
+
 const char *disagg_judge_action(const struct disagg_probe_record *record)
 {
 	size_t i = 0;
@@ -104,8 +113,7 @@ bool disagg_record_is_pair(const struct disagg_probe_record *record)
 	       (strncmp(record->peer, record->node, len) != 0 || record->node[len] != '\0');
 }
 
-/* Bytes of the last word of "all_reduce 8M"; -1: it is no size. */
-static int64_t size_of(const char *param)
+int64_t disagg_param_bytes(const char *param)
 {
 	static const char units[] = "KMGT";
 	const char *word = param ? strrchr(param, ' ') : NULL;
@@ -130,7 +138,7 @@ static int64_t size_of(const char *param)
 /* Below this part of the reference it fails. */
 static double part_of(const struct rule *rule, const char *param)
 {
-	int64_t bytes = rule->by_size ? size_of(param) : -1;
+	int64_t bytes = rule->by_size ? disagg_param_bytes(param) : -1;
 
 	if (bytes < 0 || bytes > MIDDLE_BYTES)
 		return 0.90;

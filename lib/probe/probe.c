@@ -4,6 +4,8 @@
 #include "lib/probe/clock.h"
 #include "lib/probe/environment.h"
 #include "lib/probe/gpuprobes.h"
+#include "lib/probe/interop.h"
+#include "lib/probe/intra.h"
 #include "lib/probe/mesh.h"
 #include <string.h>
 
@@ -94,6 +96,34 @@ const struct disagg_probe disagg_probes[] = {
 		.deadline_ms = 30000,
 		.about = "a fill of 4 bytes and a copy of 8, us on the device",
 		.run = disagg_probe_latency_run,
+	},
+	{
+		.name = "nccl.intra",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 180000,
+		.about = "NCCL collectives among the GPUs of a node: bandwidth by size, results",
+		.run = disagg_probe_intra_run,
+	},
+	{
+		.name = "nccl.nic_loopback",
+		.suites = THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 120000,
+		.about = "NCCL all-reduce in a node through its NICs",
+		.run = disagg_probe_loopback_run,
+	},
+	{
+		.name = "nccl.interop",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.needs_gpu = true,
+		.deadline_ms = 180000,
+		.about = "NCCL all-reduce over all nodes: every rank takes part and has the sum",
+		.run = disagg_probe_interop_run,
+		.lead = disagg_probe_interop_lead,
 	},
 	{
 		.name = "net.tcp_mesh",
