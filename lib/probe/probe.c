@@ -2,22 +2,38 @@
 #include "lib/probe/probe.h"
 
 #include "lib/probe/clock.h"
+#include "lib/probe/intra.h"
 #include "lib/probe/mesh.h"
 #include <string.h>
 
-#define QUICK	 (DISAGG_SUITE_QUICK | DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH)
-#define STANDARD (DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH)
+#define QUICK	 DISAGG_SUITE_QUICK
+#define STANDARD DISAGG_SUITE_STANDARD
+#define THOROUGH DISAGG_SUITE_THOROUGH
 
 const struct disagg_probe disagg_probes[] = {
+	{.name = "nccl.intra",
+		.suites = QUICK | STANDARD | THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 180000,
+		.about = "NCCL collectives among the GPUs of a node: bandwidth by size, results",
+		.run = disagg_probe_intra_run},
+	{.name = "nccl.nic_loopback",
+		.suites = THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 120000,
+		.about = "NCCL all-reduce in a node through its NICs",
+		.run = disagg_probe_loopback_run},
 	{.name = "net.tcp_mesh",
-		.suites = STANDARD,
+		.suites = STANDARD | THOROUGH,
 		.kind = DISAGG_PROBE_FLEET,
 		.deadline_ms = 60000,
 		.about = "TCP between nodes: connect, one byte, 1 MiB, MTU, names",
 		.run = disagg_mesh_run,
 		.lead = disagg_mesh_lead},
 	{.name = "clock.skew",
-		.suites = QUICK,
+		.suites = QUICK | STANDARD | THOROUGH,
 		.kind = DISAGG_PROBE_FLEET,
 		.deadline_ms = 60000,
 		.about = "how far each node's clock is from the fleet's",
