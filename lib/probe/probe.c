@@ -3,6 +3,7 @@
 
 #include "lib/probe/clock.h"
 #include "lib/probe/environment.h"
+#include "lib/probe/gpuprobes.h"
 #include "lib/probe/interop.h"
 #include "lib/probe/intra.h"
 #include "lib/probe/mesh.h"
@@ -22,6 +23,80 @@ const struct disagg_probe disagg_probes[] = {
 		.about = "kernel, driver, libraries, settings: equal on all nodes",
 		.run = disagg_environment_run,
 		.lead = disagg_environment_lead},
+	/* P5 to P11 */
+	{
+		.name = "gemm.bf16",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_GPU,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about = "BF16 matrix product by cuBLAS on normal numbers, TFLOPS",
+		.run = disagg_probe_gemm_run,
+	},
+	{
+		.name = "gemm.sdc",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_GPU,
+		.needs_gpu = true,
+		.deadline_ms = 180000,
+		.about = "the same product again: equal in time, on all GPUs, and to the host's",
+		.run = disagg_probe_sdc_run,
+	},
+	{
+		.name = "hbm.copy",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_GPU,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about = "copies within a GPU's memory, GB/s read and written",
+		.run = disagg_probe_hbm_run,
+	},
+	{
+		.name = "hbm.march",
+		.suites = THOROUGH,
+		.kind = DISAGG_PROBE_GPU,
+		.needs_gpu = true,
+		.deadline_ms = 900000,
+		.about = "patterns and addresses over 9/10 of a GPU's free memory",
+		.run = disagg_probe_march_run,
+	},
+	{
+		.name = "pcie.alone",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_GPU_ALONE,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about =
+			"copies from the host and back, one GPU after another (pcie.h2d, pcie.d2h)",
+		.run = disagg_probe_pcie_run,
+	},
+	{
+		.name = "pcie.shared",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_GPU,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about = "the same, both ways too, all GPUs of a node at once",
+		.run = disagg_probe_pcie_shared_run,
+	},
+	{
+		.name = "p2p.matrix",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.deadline_ms = 120000,
+		.about = "copies between all pairs of a node's GPUs; names the GPU or the path",
+		.run = disagg_probe_p2p_run,
+	},
+	{
+		.name = "latency.launch",
+		.suites = THOROUGH,
+		.kind = DISAGG_PROBE_GPU_ALONE,
+		.needs_gpu = true,
+		.deadline_ms = 30000,
+		.about = "a fill of 4 bytes and a copy of 8, us on the device",
+		.run = disagg_probe_latency_run,
+	},
 	/* P12 to P14 */
 	{.name = "nccl.intra",
 		.suites = QUICK,
