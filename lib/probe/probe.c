@@ -4,6 +4,7 @@
 #include "lib/probe/clock.h"
 #include "lib/probe/intra.h"
 #include "lib/probe/mesh.h"
+#include "lib/probe/pairs.h"
 #include <string.h>
 
 #define QUICK	 DISAGG_SUITE_QUICK
@@ -25,6 +26,14 @@ const struct disagg_probe disagg_probes[] = {
 		.deadline_ms = 120000,
 		.about = "NCCL all-reduce in a node through its NICs",
 		.run = disagg_probe_loopback_run},
+	{.name = "nccl.pairs",
+		.suites = STANDARD | THOROUGH,
+		.kind = DISAGG_PROBE_FLEET,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about = "NCCL between pairs of nodes, rail by rail; names what is slow",
+		.run = disagg_pairs_run,
+		.lead = disagg_pairs_lead},
 	{.name = "net.tcp_mesh",
 		.suites = STANDARD | THOROUGH,
 		.kind = DISAGG_PROBE_FLEET,
