@@ -9,6 +9,7 @@
 #include "lib/probe/intra.h"
 #include "lib/probe/mesh.h"
 #include "lib/probe/node.h"
+#include "lib/probe/pairs.h"
 #include <string.h>
 
 /* A probe of a short suite belongs to the longer ones too. */
@@ -151,6 +152,16 @@ const struct disagg_probe disagg_probes[] = {
 		.about = "NCCL all-reduce over all nodes: every rank takes part and has the sum",
 		.run = disagg_probe_interop_run,
 		.lead = disagg_probe_interop_lead,
+	},
+	{
+		.name = "nccl.pairs",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about = "NCCL between pairs of nodes, rail by rail; names what is slow",
+		.run = disagg_pairs_run,
+		.lead = disagg_pairs_lead,
 	},
 	{
 		.name = "rdma.port",
