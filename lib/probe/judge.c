@@ -276,13 +276,15 @@ static int judge_value(struct disagg_arena *arena, const struct bench *bench, bo
 	/* all of the cohort is as slow: not this record's fault */
 	if (common && fleet.status == DISAGG_PROBE_PASS) {
 		absolute = at_most(absolute, DISAGG_PROBE_WARN);
-		source = "as the whole cohort: see the cluster's finding";
+		source = DISAGG_JUDGE_COMMON;
 	}
 	if (disagg_record_is_pair(record))
 		most = DISAGG_PROBE_WARN;
 	record->status = disagg_status_worse(
 		record->status, at_most(disagg_status_worse(absolute, fleet.status), most));
-	if (say_of(arena, record, &floor, source) != 0 ||
+	/* the source is told once */
+	if (say_of(arena, record, &floor, reference.status == DISAGG_PROBE_PASS ? source : NULL) !=
+			0 ||
 		say_of(arena, record, &reference, source) != 0 ||
 		say_of(arena, record, &fleet, NULL) != 0)
 		return -1;

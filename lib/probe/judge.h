@@ -35,6 +35,9 @@
  */
 #define DISAGG_JUDGE_MEMBERS 8u /* fewer have no statistics */
 
+/* In the reason of a record whose whole cohort is as slow. */
+#define DISAGG_JUDGE_COMMON "as the whole cohort: see the cluster's finding"
+
 /* Records of the same probe, param, cohort, unit, GPU and number of GPUs. */
 struct disagg_judge_cohort {
 	struct disagg_probe_record **record; /* all of it, also those without a value */

@@ -33,6 +33,16 @@ static void put_title(
 		out, "\n%s%s%s\n", report->options.colour ? "\033[1m" : "", title, plain(report));
 }
 
+/* A line for each test that it failed. */
+static void put_reason(struct disagg_strbuf *out, const char *reason)
+{
+	const char *part;
+
+	for (; (part = strstr(reason, "; ")); reason = part + 2)
+		disagg_strbuf_printf(out, "          %.*s\n", (int)(part - reason), reason);
+	disagg_strbuf_printf(out, "          %s\n", reason);
+}
+
 static void put_record(const struct disagg_report *report, struct disagg_strbuf *out,
 	const struct disagg_probe_record *record)
 {
@@ -49,20 +59,25 @@ static void put_record(const struct disagg_report *report, struct disagg_strbuf 
 	}
 	disagg_strbuf_putc(out, '\n');
 	if (record->reason)
-		disagg_strbuf_printf(out, "          %s\n", record->reason);
+		put_reason(out, record->reason);
 	if (record->hint)
 		disagg_strbuf_printf(out, "          hint: %s\n", record->hint);
 }
 
 /* The records that are as bad as the node, and what to do. */
 static void put_node(const struct disagg_report *report, struct disagg_arena *arena,
-	struct disagg_strbuf *out, const struct report_node *node)
+	struct disagg_strbuf *out, const struct report_problem *problem)
 {
+	const struct report_node *node = problem->node;
 	const char *drain = report_drain(arena, node);
 	size_t shown = 0;
 
-	disagg_strbuf_printf(out, "%s%s%s  %s\n", paint(report, node->status), node->name,
-		plain(report), node->gpu_name ? node->gpu_name : "");
+	disagg_strbuf_printf(
+		out, "%s%s%s", paint(report, node->status), problem->hosts, plain(report));
+	if (problem->count > 1)
+		disagg_strbuf_printf(out, "  %zu nodes", problem->count);
+	disagg_strbuf_printf(
+		out, "%s%s\n", node->gpu_name ? "  " : "", node->gpu_name ? node->gpu_name : "");
 	for (size_t i = 0; i < node->count && shown < MOST_RECORDS; i++) {
 		if (node->record[i]->status != node->status)
 			continue;
@@ -79,26 +94,19 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 		disagg_strbuf_printf(out, "  %s\n", drain);
 }
 
-static bool is_abnormal(const struct report_node *node)
-{
-	return node->status != DISAGG_PROBE_PASS && node->status != DISAGG_PROBE_SKIP;
-}
-
 static void put_nodes(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
-	size_t count = 0;
+	size_t count = report->problem_count;
 
-	while (count < report->node_count && is_abnormal(report->node[count]))
-		count++;
 	if (count == 0)
 		return;
 	put_title(report, out, "Abnormal nodes");
 	for (size_t i = 0; i < count && i < MOST_NODES; i++)
-		put_node(report, arena, out, report->node[i]);
+		put_node(report, arena, out, &report->problem[i]);
 	if (count > MOST_NODES)
-		disagg_strbuf_printf(out, "and %zu more nodes: see --out=DIR or --format=json\n",
-			count - MOST_NODES);
+		disagg_strbuf_printf(
+			out, "and %zu more: see --out=DIR or --format=json\n", count - MOST_NODES);
 }
 
 /* ---- tables ---- */
