@@ -26,7 +26,7 @@ struct heat {
 
 bool report_part(const struct disagg_probe_record *record, double *ret)
 {
-	double expected = record->has_fleet ? record->fleet_median : record->ref;
+	double expected = record->has_ref ? record->ref : record->fleet_median;
 
 	if (!record->has_value || (!record->has_fleet && !record->has_ref) || expected <= 0 ||
 		record->value <= 0)

@@ -194,6 +194,8 @@ static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
 	const struct report_node *node = problem->node;
 	const char *status = disagg_probe_status_name(node->status);
 	const char *drain = report_drain(arena, node);
+	/* of a common cause one example is enough */
+	size_t most = node->worst && disagg_judge_is_common(node->worst) ? 1 : MOST_LINES;
 	size_t shown = 0;
 
 	disagg_strbuf_printf(out,
@@ -207,7 +209,7 @@ static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
 		out, "</h3><span class=\"pill\">%s</span><span class=\"soft\">", status);
 	report_put_escaped(out, node->gpu_name ? node->gpu_name : "");
 	disagg_strbuf_puts(out, "</span></div><dl>");
-	for (size_t i = 0; i < node->count && shown < MOST_LINES; i++) {
+	for (size_t i = 0; i < node->count && shown < most; i++) {
 		if (node->record[i]->status != node->status)
 			continue;
 		put_line(out, node->record[i]);

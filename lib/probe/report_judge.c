@@ -210,13 +210,6 @@ static int gather_nodes(struct disagg_report *report)
 
 /* ---- what is told of them ---- */
 
-/* A warning that all of its cohort have. */
-static bool is_common(const struct disagg_probe_record *worst)
-{
-	return worst && worst->status == DISAGG_PROBE_WARN && worst->reason &&
-	       strstr(worst->reason, DISAGG_JUDGE_COMMON);
-}
-
 /* Nodes with an equal key are told of together: each that failed has a key of its own. */
 static const struct disagg_name *problem_key(
 	struct disagg_names *keys, const struct report_node *node)
@@ -226,7 +219,7 @@ static const struct disagg_name *problem_key(
 	const struct disagg_name *name = NULL;
 
 	disagg_strbuf_init(&text, 0);
-	if (is_common(worst))
+	if (worst && disagg_judge_is_common(worst))
 		disagg_strbuf_printf(
 			&text, "\x1f%s\x1f%s", worst->probe, worst->param ? worst->param : "");
 	else if (node->status == DISAGG_PROBE_FAIL || (worst && worst->has_value))

@@ -70,6 +70,8 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 {
 	const struct report_node *node = problem->node;
 	const char *drain = report_drain(arena, node);
+	/* of a common cause one example is enough */
+	size_t most = node->worst && disagg_judge_is_common(node->worst) ? 1 : MOST_RECORDS;
 	size_t shown = 0;
 
 	disagg_strbuf_printf(
@@ -78,7 +80,7 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 		disagg_strbuf_printf(out, "  %zu nodes", problem->count);
 	disagg_strbuf_printf(
 		out, "%s%s\n", node->gpu_name ? "  " : "", node->gpu_name ? node->gpu_name : "");
-	for (size_t i = 0; i < node->count && shown < MOST_RECORDS; i++) {
+	for (size_t i = 0; i < node->count && shown < most; i++) {
 		if (node->record[i]->status != node->status)
 			continue;
 		put_record(report, out, node->record[i]);
@@ -92,6 +94,20 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 		disagg_strbuf_printf(out, "  action: %s\n", disagg_judge_action(node->worst));
 	if (drain)
 		disagg_strbuf_printf(out, "  %s\n", drain);
+}
+
+static void put_findings(const struct disagg_report *report, struct disagg_strbuf *out)
+{
+	if (report->finding_count > 0)
+		put_title(report, out, "Cluster");
+	for (size_t i = 0; i < report->finding_count; i++) {
+		const struct disagg_finding *finding = &report->finding[i];
+
+		disagg_strbuf_printf(out, "  %s%-7s%s %s\n", paint(report, finding->status),
+			disagg_probe_status_name(finding->status), plain(report), finding->text);
+		if (finding->cohort)
+			disagg_strbuf_printf(out, "          cohort: %s\n", finding->cohort);
+	}
 }
 
 static void put_nodes(
@@ -205,30 +221,39 @@ static int put_histograms(
 	return 0;
 }
 
+static int put_tables(const struct disagg_report *report, struct disagg_arena *arena,
+	struct disagg_strbuf *out, const enum report_table_kind *kind)
+{
+	struct report_table table;
+
+	for (; *kind != REPORT_TABLES; kind++) {
+		if (report_table_make(arena, report, *kind, &table) != 0)
+			return -1;
+		if (table.rows > 0)
+			put_table(report, out, &table);
+	}
+	return 0;
+}
+
 int report_put_text(const struct disagg_report *report, struct disagg_strbuf *out, int fd)
 {
-	static const enum report_table_kind order[] = {REPORT_CLUSTER, REPORT_REGRESSIONS,
-		REPORT_VARIANTS, REPORT_NOT_TESTED, REPORT_PAIRS, REPORT_PROBES,
-		REPORT_DISTRIBUTIONS};
+	static const enum report_table_kind first[] = {REPORT_REGRESSIONS, REPORT_VARIANTS,
+		REPORT_NOT_TESTED, REPORT_PAIRS, REPORT_PROBES, REPORT_DISTRIBUTIONS,
+		REPORT_TABLES};
+	static const enum report_table_kind last[] = {REPORT_RUN, REPORT_TABLES};
 	struct disagg_arena arena = {.limit = report->arena.limit};
-	struct report_table table;
-	int rc = 0;
+	int rc;
 
 	(void)fd;
 	report_put_verdict(out, report);
 	disagg_strbuf_putc(out, '\n');
+	put_findings(report, out);
 	put_nodes(report, &arena, out);
-	for (size_t i = 0; i < sizeof(order) / sizeof(*order) && rc == 0; i++) {
-		rc = report_table_make(&arena, report, order[i], &table);
-		if (rc == 0 && table.rows > 0)
-			put_table(report, out, &table);
-	}
+	rc = put_tables(report, &arena, out, first);
 	if (rc == 0)
 		rc = put_histograms(report, &arena, out);
 	if (rc == 0)
-		rc = report_table_make(&arena, report, REPORT_RUN, &table);
-	if (rc == 0)
-		put_table(report, out, &table);
+		rc = put_tables(report, &arena, out, last);
 	disagg_arena_release(&arena);
 	return rc;
 }
