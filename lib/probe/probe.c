@@ -40,6 +40,7 @@ const struct disagg_probe disagg_probes[] = {
 		.suites = QUICK,
 		.kind = DISAGG_PROBE_NODE,
 		.needs_gpu = true,
+		.only_looks = true,
 		.deadline_ms = 10000,
 		.about = "NVML: memory errors, links, throttling, recovery action",
 		.run = disagg_health_run,
