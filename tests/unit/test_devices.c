@@ -18,7 +18,7 @@ static void put_list(const char *visible)
 
 	if (disagg_devices_list(&arena, visible, &gpus, &count, &err) != 0) {
 		dprintf(STUB_FD, "error %d %s\n", (int)err.code, err.text);
-		return;
+		count = 0;
 	}
 	for (size_t i = 0; i < count; i++)
 		dprintf(STUB_FD, "%d %.4s %s %s %s %llu %d\n", gpus[i].index, gpus[i].uuid,
