@@ -22,8 +22,12 @@ struct disagg_probe_options {
 	uint64_t kv_block_bytes;		 /* 0: of the configuration, else 1 MiB */
 	const char *model_path;			 /* a file for storage.model; NULL: none */
 	const char *kernel_log;			 /* in place of /dev/kmsg; NULL */
-	double since_s; /* the kernel log counts from here; 0: since boot */
-	bool force;	/* also where other processes use the GPUs */
+	double since_s;	       /* the kernel log counts from here; 0: since boot */
+	const char *allow;     /* keys that may differ: "python.*,sysctl.vm.swappiness"; NULL */
+	const char *xid_table; /* a site's file over the table of Xids; NULL */
+	const char *service;   /* for service.wait: URLs and host:port, by commas; NULL */
+	unsigned service_ms;   /* how long it waits (200000) */
+	bool force;	       /* also where other processes use the GPUs */
 	unsigned suite; /* the DISAGG_SUITE_ that runs: longer, more is measured; 0: STANDARD */
 };
 
@@ -74,6 +78,7 @@ struct disagg_probe {
 	unsigned suites;
 	enum disagg_probe_kind kind;
 	bool needs_gpu;	      /* skip, with the reason, where a node has none */
+	bool only_looks;      /* needs_gpu, but also where other processes use the GPUs */
 	unsigned deadline_ms; /* of one child */
 	const char *about;    /* one line, for --list */
 	/*
