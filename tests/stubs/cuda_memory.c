@@ -139,7 +139,7 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
 		return CUDA_ERROR_INVALID_VALUE;
 	memcpy(memory, from, bytes);
 	stub_cuda_wrote(to);
-	take(stream, "H2D", 55.4, stub_slower("slow-copy", stub_cuda_gpu()), bytes);
+	take(stream, "H2D", 56, stub_slower("slow-copy", stub_cuda_gpu()), bytes);
 	return CUDA_SUCCESS;
 }
 
@@ -150,7 +150,7 @@ CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream
 	if (!memory || !stub_driver()->current)
 		return CUDA_ERROR_INVALID_VALUE;
 	memcpy(to, memory, bytes);
-	take(stream, "D2H", 55, stub_slower("slow-copy", stub_cuda_gpu()), bytes);
+	take(stream, "D2H", 55.6, stub_slower("slow-copy", stub_cuda_gpu()), bytes);
 	return CUDA_SUCCESS;
 }
 
@@ -163,7 +163,7 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CU
 		return CUDA_ERROR_INVALID_VALUE;
 	memmove(target, source, bytes);
 	stub_cuda_wrote(to);
-	take(stream, "HBM", 4300, stub_slower("slow-hbm", stub_cuda_gpu()), 2 * bytes);
+	take(stream, "HBM", 4350, stub_slower("slow-hbm", stub_cuda_gpu()), 2 * bytes);
 	return CUDA_SUCCESS;
 }
 
@@ -195,7 +195,7 @@ CUresult cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_context, CUdeviceptr fro
 		((char *)target)[bytes / 2] ^= 16;
 	stub_cuda_wrote(to);
 	slow = between("slow-p2p", here, there);
-	take(stream, "P2P", 395, slow ? stub_fault_number(slow, "by", 0.5) : 1, bytes);
+	take(stream, "P2P", 400, slow ? stub_fault_number(slow, "by", 0.5) : 1, bytes);
 	return CUDA_SUCCESS;
 }
 
@@ -207,7 +207,7 @@ CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUst
 		return CUDA_ERROR_INVALID_VALUE;
 	memset(memory, value, count);
 	stub_cuda_wrote(to);
-	take(stream, "HBM", 4300, stub_slower("slow-hbm", stub_cuda_gpu()), count);
+	take(stream, "HBM", 4350, stub_slower("slow-hbm", stub_cuda_gpu()), count);
 	return CUDA_SUCCESS;
 }
 
@@ -220,6 +220,6 @@ CUresult cuMemsetD32Async(CUdeviceptr to, unsigned int value, size_t count, CUst
 	for (size_t i = 0; i < count; i++)
 		memory[i] = value;
 	stub_cuda_wrote(to);
-	take(stream, "HBM", 4300, stub_slower("slow-hbm", stub_cuda_gpu()), count * 4);
+	take(stream, "HBM", 4350, stub_slower("slow-hbm", stub_cuda_gpu()), count * 4);
 	return CUDA_SUCCESS;
 }
