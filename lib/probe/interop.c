@@ -4,9 +4,10 @@
 #include "lib/probe/collective_record.h"
 #include "lib/probe/phase.h"
 
-#define MOST_RANKS 1000000 /* sums are exact in FP32 up to here */
-#define MOST_SIZES 16
-#define MOST_BYTES (INT64_C(16) << 30)
+#define MOST_RANKS  1000000 /* sums are exact in FP32 up to here */
+#define MOST_SIZES  16
+#define LEAST_BUSBW (64u << 10)
+#define MOST_BYTES  (INT64_C(16) << 30)
 
 struct interop {
 	struct disagg_probe_run *run;
@@ -98,7 +99,8 @@ static void emit(struct interop *interop, const struct disagg_ranks_job *job,
 		"%u ranks on %u nodes; algbw %.4g GB/s; %.4g GB/s on the wire of a GPU",
 		interop->total, interop->nodes, algbw,
 		disagg_collective_wire(record.value, interop->nodes, interop->total));
-	if (interop->total > 1) {
+	/* of less, it is the time that says something */
+	if (interop->total > 1 && job->bytes >= LEAST_BUSBW) {
 		record.param = disagg_collective_param(interop->run, job, "");
 		interop->run->emit(interop->run, &record);
 	}
@@ -108,6 +110,18 @@ static void emit(struct interop *interop, const struct disagg_ranks_job *job,
 	record.better = DISAGG_BETTER_NONE;
 	for (size_t i = 0; i < record.raw_count; i++)
 		record.raw[i] = timing->each[i] * 1e6;
+	interop->run->emit(interop->run, &record);
+}
+
+static void emit_world(struct interop *interop)
+{
+	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
+
+	record.param = "world size";
+	record.has_value = true;
+	record.value = interop->total;
+	record.unit = "ranks";
+	record.hint = disagg_arena_printf(interop->run->arena, "on %u nodes", interop->nodes);
 	interop->run->emit(interop->run, &record);
 }
 
@@ -132,6 +146,8 @@ static int measure(struct interop *interop, struct disagg_err *err)
 			return -1;
 		emit(interop, &job, &timing, disagg_collective_now() - start);
 	}
+	if (interop->first == 0)
+		emit_world(interop);
 	return 0;
 }
 

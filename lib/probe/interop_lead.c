@@ -5,6 +5,7 @@
 #include "lib/probe/fleet.h"
 #include "lib/probe/phase.h"
 #include <string.h>
+#include <time.h>
 
 #define ATTEMPTS   3   /* each leaves out the nodes that could not begin */
 #define MOST_NAMES 200 /* bytes of a list of nodes in a reason */
@@ -115,6 +116,7 @@ static void emit_absent(const struct world *world, const struct disagg_fleet_tas
 	const char *reason, const char *hint)
 {
 	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
+	struct timespec now;
 
 	record.probe = world->probe->name;
 	record.node = disagg_fleet_name(world->fleet, task->node);
@@ -122,6 +124,8 @@ static void emit_absent(const struct world *world, const struct disagg_fleet_tas
 		task->state == DISAGG_TASK_SKIPPED ? DISAGG_PROBE_SKIP : DISAGG_PROBE_UNKNOWN;
 	record.reason = reason ? reason : "it ended without a record";
 	record.hint = hint;
+	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+		record.start_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 	disagg_fleet_emit(world->fleet, &record);
 }
 
@@ -227,28 +231,68 @@ static bool is_suspect(const struct world *world, const struct disagg_fleet_task
 	return true;
 }
 
-static void report(const struct world *world)
+/* The names of the suspects where they are told from the rest; else NULL. */
+static const char *suspects_of(const struct world *world)
 {
 	struct disagg_arena *arena = disagg_fleet_arena(world->fleet);
-	size_t missing = 0, suspects = 0;
-	const char *phases;
+	const char **names = disagg_arena_array(arena, world->count, sizeof(*names));
+	struct disagg_strbuf text;
+	const char *copy = NULL;
+	size_t count = 0;
 
-	for (size_t i = 0; i < world->count; i++) {
-		missing += !place_of(&world->tasks[i]).ended;
-		suspects += is_suspect(world, &world->tasks[i]);
-	}
-	if (missing == 0)
+	for (size_t i = 0; names && i < world->count; i++)
+		if (is_suspect(world, &world->tasks[i]))
+			names[count++] = disagg_fleet_name(world->fleet, world->tasks[i].node);
+	if (count == 0 || count == world->count)
+		return NULL;
+	disagg_strbuf_init(&text, 0);
+	disagg_hostlist_fold(&text, names, count);
+	if (!text.failed)
+		copy = disagg_arena_strndup(
+			arena, text.text, text.len < MOST_NAMES ? text.len : MOST_NAMES);
+	disagg_strbuf_release(&text);
+	return copy;
+}
+
+static bool is_complete(const struct world *world)
+{
+	for (size_t i = 0; i < world->count; i++)
+		if (!place_of(&world->tasks[i]).ended)
+			return false;
+	return true;
+}
+
+/* Of those that did not end; or of the suspects only, and the rest is left in the world. */
+static void report(struct world *world, const char *suspects, bool only_suspects)
+{
+	struct disagg_arena *arena = disagg_fleet_arena(world->fleet);
+	const char *phases = by_phase(world);
+	struct world all = *world;
+
+	all.tasks = disagg_arena_array(arena, world->count, sizeof(*all.tasks));
+	if (!all.tasks)
 		return;
-	phases = by_phase(world);
-	for (size_t i = 0; i < world->count; i++) {
-		const struct disagg_fleet_task *task = &world->tasks[i];
+	memcpy(all.tasks, world->tasks, world->count * sizeof(*all.tasks));
+	world->count = 0;
+	for (size_t i = 0; i < all.count; i++) {
+		const struct disagg_fleet_task *task = &all.tasks[i];
 		const char *reason = task->reason ? task->reason : "it ended without a record";
+		bool suspect = suspects && is_suspect(&all, task);
 
+		if (only_suspects && !suspect) {
+			world->tasks[world->count++] = *task;
+			continue;
+		}
 		if (place_of(task).ended)
 			continue;
-		if (is_suspect(world, task) && suspects < missing)
+		if (suspect)
 			reason = disagg_arena_printf(arena, "the others waited for it: %s", reason);
-		emit_absent(world, task, reason, phases);
+		else if (suspects)
+			reason = disagg_arena_printf(arena, "waited for %s: %s", suspects, reason);
+		emit_absent(&all, task, reason,
+			suspects ? phases
+				 : disagg_arena_printf(
+					   arena, "%s; nccl.pairs tells which of them", phases));
 	}
 }
 
@@ -304,32 +348,41 @@ static int end_attempt(struct world *world, struct disagg_err *err)
 	return 0;
 }
 
+/* 1: it is over; 0: again, without some; -1: cancelled. */
+static int attempt(struct world *world, bool last, struct disagg_err *err)
+{
+	size_t count = world->count;
+	int begun = begin(world, err);
+	const char *suspects;
+
+	if (begun < 0)
+		return -1;
+	/* where the first was left out nothing else runs */
+	if (begun == 0)
+		return world->count == count ? end_attempt(world, err) : 0;
+	if (disagg_fleet_await(world->fleet, world->tasks, world->count, err) != 0)
+		return -1;
+	if (is_complete(world))
+		return 1;
+	suspects = suspects_of(world);
+	report(world, suspects, suspects && !last);
+	return suspects && !last ? 0 : 1;
+}
+
 int disagg_probe_interop_lead(
 	struct disagg_fleet *fleet, const struct disagg_probe *probe, struct disagg_err *err)
 {
 	struct world world = {.fleet = fleet, .probe = probe};
-	int begun = 0;
 
 	if (gather(&world, err) != 0)
 		return -1;
-	for (int i = 0; i < ATTEMPTS && begun == 0 && world.count; i++) {
-		size_t count = world.count;
+	for (int i = 1; i <= ATTEMPTS && world.count; i++) {
+		int over = attempt(&world, i == ATTEMPTS, err);
 
-		begun = begin(&world, err);
-		/* the first alone may have been left out: nothing else runs then */
-		if (begun == 0 && world.count == count && end_attempt(&world, err) != 0)
-			return -1;
+		if (over != 0)
+			return over < 0 ? -1 : 0;
 	}
-	if (begun < 0 || world.count == 0)
-		return begun < 0 ? -1 : 0;
-	if (begun == 0) {
-		for (size_t i = 0; i < world.count; i++)
-			emit_absent(&world, &world.tasks[i], "too many other nodes could not begin",
-				NULL);
-		return 0;
-	}
-	if (disagg_fleet_await(fleet, world.tasks, world.count, err) != 0)
-		return -1;
-	report(&world);
+	for (size_t i = 0; i < world.count; i++)
+		emit_absent(&world, &world.tasks[i], "too many other nodes could not begin", NULL);
 	return 0;
 }
