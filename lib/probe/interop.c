@@ -4,15 +4,16 @@
 #include "lib/probe/collective_record.h"
 #include "lib/probe/phase.h"
 
-#define MOST_RANKS  1000000 /* sums are exact in FP32 up to here */
-#define MOST_SIZES  16
-#define LEAST_BUSBW (64u << 10)
-#define MOST_BYTES  (INT64_C(16) << 30)
+#define MOST_RANKS    1000000 /* sums are exact in FP32 up to here */
+#define MOST_STALL_MS 3600000
+#define MOST_SIZES    16
+#define LEAST_BUSBW   (64u << 10)
+#define MOST_BYTES    (INT64_C(16) << 30)
 
 struct interop {
 	struct disagg_probe_run *run;
 	struct disagg_ranks ranks;
-	unsigned first, total, nodes, iterations;
+	unsigned first, total, nodes, iterations, stall_ms;
 	uint64_t sizes[MOST_SIZES];
 	size_t size_count;
 	const char *id; /* NULL: it is made here */
@@ -39,7 +40,9 @@ static int read_args(struct interop *interop, struct disagg_err *err)
 	if (number(args, "first_rank", MOST_RANKS, &interop->first, err) != 0 ||
 		number(args, "ranks", MOST_RANKS, &interop->total, err) != 0 ||
 		number(args, "nodes", MOST_RANKS, &interop->nodes, err) != 0 ||
-		number(args, "iterations", DISAGG_RANKS_ITERATIONS, &interop->iterations, err) != 0)
+		number(args, "iterations", DISAGG_RANKS_ITERATIONS, &interop->iterations, err) !=
+			0 ||
+		number(args, "stall_ms", MOST_STALL_MS, &interop->stall_ms, err) != 0)
 		return -1;
 	if (interop->first + interop->run->gpu_count > interop->total)
 		return disagg_err_set(err, DISAGG_INVALID, "ranks %u to %zu are not of %u",
@@ -159,8 +162,9 @@ int disagg_probe_interop_run(struct disagg_probe_run *run, struct disagg_err *er
 	if (read_args(&interop, err) != 0 || disagg_collective_gpus(run, &gpus, err) != 0 ||
 		disagg_ranks_open(&interop.ranks, run->arena, gpus, err) != 0)
 		return -1;
+	interop.ranks.stall_ms = interop.stall_ms;
 	if (join(&interop, err) != 0 || measure(&interop, err) != 0) {
-		disagg_phase_give_up(run, interop.phase);
+		disagg_phase_give_up(run, interop.phase, err);
 		return -1;
 	}
 	disagg_ranks_close(&interop.ranks);

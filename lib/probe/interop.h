@@ -26,8 +26,9 @@ int disagg_probe_interop_lead(
 
 /*
  * A node's part.  Args: {"first_rank":8, "ranks":16, "nodes":2,
- * "sizes":[8,1048576,268435456], "iterations":20, "id":"<256 hex digits>"}; without an
- * id this node makes it.  Notes: phase.h.
+ * "sizes":[8,1048576,268435456], "iterations":20, "stall_ms":30000,
+ * "id":"<256 hex digits>"}; stall_ms: of waiting in vain, after which it gives up (0: never);
+ * without an id this node makes it.  Notes: phase.h.
  */
 int disagg_probe_interop_run(struct disagg_probe_run *run, struct disagg_err *err);
 

@@ -18,7 +18,16 @@ struct world {
 	struct disagg_fleet_task *tasks; /* of the nodes that take part, in rank order */
 	size_t count;
 	unsigned ranks;
+	bool was_late; /* it took as long as a deadline */
 };
+
+static double seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
 
 /* ---- starting ---- */
 
@@ -49,6 +58,8 @@ static const char *args_of(const struct world *world, unsigned first, const char
 	disagg_json_put_int(&writer, "ranks", world->ranks);
 	disagg_json_put_int(&writer, "nodes", (int64_t)world->count);
 	disagg_json_put_int(&writer, "iterations", options->nccl_iterations);
+	/* well before the deadline, so that who hangs is told from who waits */
+	disagg_json_put_int(&writer, "stall_ms", world->probe->deadline_ms / 3);
 	put_sizes(&writer, options);
 	if (id)
 		disagg_json_put_text(&writer, "id", id);
@@ -116,7 +127,6 @@ static void emit_absent(const struct world *world, const struct disagg_fleet_tas
 	const char *reason, const char *hint)
 {
 	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
-	struct timespec now;
 
 	record.probe = world->probe->name;
 	record.node = disagg_fleet_name(world->fleet, task->node);
@@ -124,8 +134,7 @@ static void emit_absent(const struct world *world, const struct disagg_fleet_tas
 		task->state == DISAGG_TASK_SKIPPED ? DISAGG_PROBE_SKIP : DISAGG_PROBE_UNKNOWN;
 	record.reason = reason ? reason : "it ended without a record";
 	record.hint = hint;
-	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
-		record.start_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	record.start_s = seconds(CLOCK_REALTIME);
 	disagg_fleet_emit(world->fleet, &record);
 }
 
@@ -147,15 +156,20 @@ static void leave_out(struct world *world)
 /* Where a node stopped, and whether it said so itself. */
 struct place {
 	enum disagg_phase phase;
-	bool gave_up, ended;
+	bool innocent; /* it said itself that it waited, or saw an error */
+	bool ended;
 };
 
-static struct place place_of(const struct disagg_fleet_task *task)
+/*
+ * Where the deadline has ended some, the errors that others saw then are of that:
+ * who saw one may have been the cause itself.
+ */
+static struct place place_of(const struct world *world, const struct disagg_fleet_task *task)
 {
 	struct disagg_phase_seen seen = disagg_phase_read(task->note);
 
 	return (struct place){.phase = seen.phase,
-		.gave_up = seen.gave_up,
+		.innocent = seen.stalled || (seen.gave_up && !world->was_late),
 		.ended = task->state == DISAGG_TASK_DONE};
 }
 
@@ -167,9 +181,9 @@ static void put_group(const struct world *world, struct disagg_strbuf *out, stru
 	size_t count = 0;
 
 	for (size_t i = 0; i < world->count; i++) {
-		struct place at = place_of(&world->tasks[i]);
+		struct place at = place_of(world, &world->tasks[i]);
 
-		if (at.phase == place.phase && at.gave_up == place.gave_up &&
+		if (at.phase == place.phase && at.innocent == place.innocent &&
 			at.ended == place.ended)
 			names[count++] = disagg_fleet_name(world->fleet, world->tasks[i].node);
 	}
@@ -178,9 +192,9 @@ static void put_group(const struct world *world, struct disagg_strbuf *out, stru
 	disagg_strbuf_init(&list, 0);
 	disagg_hostlist_fold(&list, names, count);
 	disagg_strbuf_printf(out, "%s%zu %s: %.*s%s", out->len ? "; " : "", count,
-		place.ended	? "done"
-		: place.gave_up ? "saw an error"
-				: "did not return",
+		place.ended	 ? "done"
+		: place.innocent ? "waited, or saw an error"
+				 : "did not return",
 		MOST_NAMES, list.text, list.len > MOST_NAMES ? "..." : "");
 	if (!place.ended)
 		disagg_strbuf_printf(out, " (reached %s)", disagg_phase_name(place.phase));
@@ -199,10 +213,10 @@ static const char *by_phase(const struct world *world)
 		return NULL;
 	disagg_strbuf_init(&text, 0);
 	for (int phase = DISAGG_PHASE_NONE; phase <= DISAGG_PHASE_FIRST; phase++)
-		for (int gave_up = 0; gave_up <= 1; gave_up++)
+		for (int innocent = 0; innocent <= 1; innocent++)
 			put_group(world, &text,
 				(struct place){
-					.phase = (enum disagg_phase)phase, .gave_up = gave_up},
+					.phase = (enum disagg_phase)phase, .innocent = innocent},
 				names);
 	for (int phase = DISAGG_PHASE_NONE; phase <= DISAGG_PHASE_FIRST; phase++)
 		put_group(world, &text,
@@ -218,14 +232,14 @@ static const char *by_phase(const struct world *world)
  */
 static bool is_suspect(const struct world *world, const struct disagg_fleet_task *task)
 {
-	struct place own = place_of(task);
+	struct place own = place_of(world, task);
 
-	if (own.ended || own.gave_up)
+	if (own.ended || own.innocent)
 		return false;
 	for (size_t i = 0; i < world->count; i++) {
-		struct place at = place_of(&world->tasks[i]);
+		struct place at = place_of(world, &world->tasks[i]);
 
-		if (!at.ended && !at.gave_up && at.phase < own.phase)
+		if (!at.ended && !at.innocent && at.phase < own.phase)
 			return false;
 	}
 	return true;
@@ -257,7 +271,7 @@ static const char *suspects_of(const struct world *world)
 static bool is_complete(const struct world *world)
 {
 	for (size_t i = 0; i < world->count; i++)
-		if (!place_of(&world->tasks[i]).ended)
+		if (!place_of(world, &world->tasks[i]).ended)
 			return false;
 	return true;
 }
@@ -283,7 +297,7 @@ static void report(struct world *world, const char *suspects, bool only_suspects
 			world->tasks[world->count++] = *task;
 			continue;
 		}
-		if (place_of(task).ended)
+		if (place_of(&all, task).ended)
 			continue;
 		if (suspect)
 			reason = disagg_arena_printf(arena, "the others waited for it: %s", reason);
@@ -352,6 +366,7 @@ static int end_attempt(struct world *world, struct disagg_err *err)
 static int attempt(struct world *world, bool last, struct disagg_err *err)
 {
 	size_t count = world->count;
+	double start = seconds(CLOCK_MONOTONIC);
 	int begun = begin(world, err);
 	const char *suspects;
 
@@ -364,6 +379,7 @@ static int attempt(struct world *world, bool last, struct disagg_err *err)
 		return -1;
 	if (is_complete(world))
 		return 1;
+	world->was_late = (seconds(CLOCK_MONOTONIC) - start) * 1e3 >= world->probe->deadline_ms;
 	suspects = suspects_of(world);
 	report(world, suspects, suspects && !last);
 	return suspects && !last ? 0 : 1;
