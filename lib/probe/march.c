@@ -7,6 +7,7 @@
 #define CHUNK	    (256ull << 20) /* of the GPU's memory */
 #define CHUNKS_MOST 2048	   /* 512 GiB */
 #define WINDOW	    (16ull << 20)  /* of the host's, pinned */
+#define WORDS	    (WINDOW / sizeof(uint64_t))
 #define NO_VALUE    0x100
 
 /* What a chunk is filled with; each word's address comes last. */
@@ -16,7 +17,9 @@ struct march {
 	struct disagg_probe_run *run;
 	struct disagg_cuda cuda;
 	struct disagg_gpudev dev;
-	uint64_t *window, *wanted;
+	uint64_t *window[2]; /* pinned: while one is on its way the other is compared */
+	CUevent moved[2];    /* each window's last copy */
+	uint64_t *wanted;
 	CUdeviceptr chunk[CHUNKS_MOST];
 	uint64_t chunk_bytes;
 	size_t chunks;
@@ -57,11 +60,16 @@ static int open_all(struct march *march, struct disagg_err *err)
 	if (disagg_cuda_open(&march->cuda, err) != 0 ||
 		disagg_gpudev_open(&march->dev, &march->cuda, march->run->gpu, err) != 0 ||
 		disagg_cuda_check(cuda,
-			cuda->host_alloc(&memory, 2 * WINDOW, CU_MEMHOSTALLOC_PORTABLE),
+			cuda->host_alloc(&memory, 3 * WINDOW, CU_MEMHOSTALLOC_PORTABLE),
 			"cuMemHostAlloc", err) != 0)
 		return -1;
-	march->window = memory;
-	march->wanted = march->window + WINDOW / sizeof(*march->window);
+	march->window[0] = memory;
+	march->window[1] = march->window[0] + WORDS;
+	march->wanted = march->window[1] + WORDS;
+	for (size_t i = 0; i < 2; i++)
+		if (disagg_cuda_check(cuda, cuda->event_create(&march->moved[i], CU_EVENT_DEFAULT),
+			    "cuEventCreate", err) != 0)
+			return -1;
 	return take_memory(march, err);
 }
 
@@ -69,86 +77,116 @@ static void close_all(struct march *march)
 {
 	for (size_t i = 0; i < march->chunks; i++)
 		march->cuda.free(march->chunk[i]);
-	if (march->window)
-		march->cuda.host_free(march->window);
+	if (march->window[0])
+		march->cuda.host_free(march->window[0]);
 	if (march->dev.cuda)
 		disagg_gpudev_close(&march->dev);
 }
 
 /* ---- one pattern over all ---- */
 
-/* What a window holds under a pattern: `at` is where it begins in what is tested. */
-static void expect(struct march *march, int pattern, uint64_t at)
+static size_t windows(const struct march *march)
 {
-	if (pattern != NO_VALUE) {
-		memset(march->wanted, pattern, WINDOW);
-		return;
-	}
-	for (size_t i = 0; i < WINDOW / sizeof(*march->wanted); i++)
-		march->wanted[i] = at + i * sizeof(*march->wanted);
+	return march->chunks * (march->chunk_bytes / WINDOW);
 }
 
-static int write_all(struct march *march, int pattern, struct disagg_err *err)
+/* Where a window of all is on the GPU. */
+static CUdeviceptr place(const struct march *march, size_t window)
 {
-	const struct disagg_cuda *cuda = &march->cuda;
-	CUstream stream = march->dev.stream;
+	size_t a_chunk = march->chunk_bytes / WINDOW;
 
-	for (size_t i = 0; i < march->chunks; i++) {
-		uint64_t done = 0;
+	return march->chunk[window / a_chunk] + window % a_chunk * WINDOW;
+}
 
-		if (pattern != NO_VALUE &&
-			disagg_cuda_check(cuda,
-				cuda->fill8(march->chunk[i], (unsigned char)pattern,
-					march->chunk_bytes, stream),
-				"cuMemsetD8", err) != 0)
+static void put_addresses(uint64_t *words, size_t window)
+{
+	for (size_t i = 0; i < WORDS; i++)
+		words[i] = window * WINDOW + i * sizeof(*words);
+}
+
+static int await(struct march *march, size_t window, struct disagg_err *err)
+{
+	return disagg_cuda_check(&march->cuda, march->cuda.event_sync(march->moved[window % 2]),
+		"cuEventSynchronize", err);
+}
+
+static int mark(struct march *march, size_t window, struct disagg_err *err)
+{
+	return disagg_cuda_check(&march->cuda,
+		march->cuda.event_record(march->moved[window % 2], march->dev.stream),
+		"cuEventRecord", err);
+}
+
+static int write_addresses(struct march *march, struct disagg_err *err)
+{
+	for (size_t i = 0; i < windows(march); i++) {
+		uint64_t *words = march->window[i % 2];
+
+		if (i >= 2 && await(march, i, err) != 0)
 			return -1;
-		for (; pattern == NO_VALUE && done < march->chunk_bytes; done += WINDOW) {
-			expect(march, pattern, i * march->chunk_bytes + done);
-			if (disagg_cuda_check(cuda,
-				    cuda->copy_to_device(
-					    march->chunk[i] + done, march->wanted, WINDOW, stream),
-				    "cuMemcpyHtoD", err) != 0 ||
-				disagg_gpudev_sync(&march->dev, err) != 0)
-				return -1;
-		}
+		put_addresses(words, i);
+		if (disagg_cuda_check(&march->cuda,
+			    march->cuda.copy_to_device(
+				    place(march, i), words, WINDOW, march->dev.stream),
+			    "cuMemcpyHtoD", err) != 0 ||
+			mark(march, i, err) != 0)
+			return -1;
 	}
 	return disagg_gpudev_sync(&march->dev, err);
 }
 
-static void count_errors(struct march *march, uint64_t at)
+static int write_all(struct march *march, int pattern, struct disagg_err *err)
 {
-	if (memcmp(march->window, march->wanted, WINDOW) == 0)
+	if (pattern == NO_VALUE)
+		return write_addresses(march, err);
+	for (size_t i = 0; i < march->chunks; i++)
+		if (disagg_cuda_check(&march->cuda,
+			    march->cuda.fill8(march->chunk[i], (unsigned char)pattern,
+				    march->chunk_bytes, march->dev.stream),
+			    "cuMemsetD8", err) != 0)
+			return -1;
+	return disagg_gpudev_sync(&march->dev, err);
+}
+
+static void compare(struct march *march, size_t window)
+{
+	const uint64_t *words = march->window[window % 2];
+
+	if (memcmp(words, march->wanted, WINDOW) == 0)
 		return;
-	for (size_t i = 0; i < WINDOW / sizeof(*march->window); i++) {
-		if (march->window[i] == march->wanted[i])
+	for (size_t i = 0; i < WORDS; i++) {
+		if (words[i] == march->wanted[i] || march->errors++ > 0)
 			continue;
-		if (march->errors++ == 0) {
-			march->first = at + i * sizeof(*march->window);
-			march->got = march->window[i];
-			march->want = march->wanted[i];
-		}
+		march->first = window * WINDOW + i * sizeof(*words);
+		march->got = words[i];
+		march->want = march->wanted[i];
 	}
+}
+
+static int fetch(struct march *march, size_t window, struct disagg_err *err)
+{
+	if (disagg_cuda_check(&march->cuda,
+		    march->cuda.copy_to_host(march->window[window % 2], place(march, window),
+			    WINDOW, march->dev.stream),
+		    "cuMemcpyDtoH", err) != 0)
+		return -1;
+	return mark(march, window, err);
 }
 
 static int read_all(struct march *march, int pattern, struct disagg_err *err)
 {
-	const struct disagg_cuda *cuda = &march->cuda;
-
-	expect(march, pattern, 0);
-	for (size_t i = 0; i < march->chunks; i++)
-		for (uint64_t done = 0; done < march->chunk_bytes; done += WINDOW) {
-			uint64_t at = i * march->chunk_bytes + done;
-
-			if (pattern == NO_VALUE)
-				expect(march, pattern, at);
-			if (disagg_cuda_check(cuda,
-				    cuda->copy_to_host(march->window, march->chunk[i] + done,
-					    WINDOW, march->dev.stream),
-				    "cuMemcpyDtoH", err) != 0 ||
-				disagg_gpudev_sync(&march->dev, err) != 0)
-				return -1;
-			count_errors(march, at);
-		}
+	if (pattern != NO_VALUE)
+		memset(march->wanted, pattern, WINDOW);
+	if (fetch(march, 0, err) != 0)
+		return -1;
+	for (size_t i = 0; i < windows(march); i++) {
+		if (await(march, i, err) != 0 ||
+			(i + 1 < windows(march) && fetch(march, i + 1, err) != 0))
+			return -1;
+		if (pattern == NO_VALUE)
+			put_addresses(march->wanted, i);
+		compare(march, i);
+	}
 	return 0;
 }
 

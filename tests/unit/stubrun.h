@@ -58,8 +58,10 @@ static inline void stub_run_emit(
 static inline int stub_run_probe(char **argv, struct disagg_err *err)
 {
 	static struct disagg_arena arena;
-	static const struct disagg_probe_options defaults = {
-		.sysroot = "/nonexistent", .gemm_size = 128, .gemm_ms = 10, .copy_bytes = 256 << 10};
+	static const struct disagg_probe_options defaults = {.sysroot = "/nonexistent",
+		.gemm_size = 128,
+		.gemm_ms = 10,
+		.copy_bytes = 256 << 10};
 	struct disagg_probe_options options = defaults;
 	const struct disagg_probe *probe = disagg_probe_find(argv[2]);
 	struct disagg_probe_run run = {.node = "n1", .arena = &arena, .emit = stub_run_emit};
@@ -113,12 +115,10 @@ static inline void stub_run_libs(const char *libs)
 	setenv("LD_LIBRARY_PATH", paths, 1);
 }
 
-static inline void stub_run_start(const struct stub_run *given, int fd)
+static inline void stub_run_start(const struct stub_run *given, int fd, const char *const *argv)
 {
-	char gpu[16], suite[16], *set = strdup(given->set ? given->set : ""), *word;
+	char *set = strdup(given->set ? given->set : ""), *word;
 
-	snprintf(gpu, sizeof(gpu), "%d", given->gpu);
-	snprintf(suite, sizeof(suite), "%u", given->suite);
 	stub_run_libs(given->libs ? given->libs : "stubs");
 	setenv("STUB_NODE", "n1", 1);
 	setenv("STUB_FAULTS", given->faults ? given->faults : "", 1);
@@ -127,8 +127,42 @@ static inline void stub_run_start(const struct stub_run *given, int fd)
 		if (*word)
 			putenv(word);
 	if (dup2(fd, STUB_FD) == STUB_FD)
-		execl("/proc/self/exe", "stub", "stub-run", given->probe, gpu, suite, (char *)NULL);
+		execv("/proc/self/exe", (char *const *)argv);
 	_exit(127);
+}
+
+/* Starts this program again and returns what it writes to STUB_FD; the caller frees it. */
+static inline char *stub_run_argv(
+	const struct stub_run *given, const char *const *argv, int *ret_status)
+{
+	enum { MOST = 65536 };
+	char *text = malloc(MOST);
+	size_t len = 0;
+	ssize_t got;
+	int fds[2];
+	pid_t pid;
+
+	if (!text || pipe(fds) != 0)
+		abort();
+	pid = fork();
+	if (pid == 0)
+		stub_run_start(given, fds[1], argv);
+	close(fds[1]);
+	while ((got = read(fds[0], text + len, MOST - 1 - len)) > 0)
+		len += (size_t)got;
+	close(fds[0]);
+	text[len] = '\0';
+	waitpid(pid, ret_status, 0);
+	return text;
+}
+
+/* The same for a test's own work, which its main does for these two arguments. */
+static inline char *stub_run_text(struct stub_run given, const char *what, const char *which)
+{
+	const char *const argv[] = {"stub", what, which, NULL};
+	int status;
+
+	return stub_run_argv(&given, argv, &status);
 }
 
 static inline void stub_run_read(struct stub_outcome *ret, char *text)
@@ -149,25 +183,17 @@ static inline void stub_run_read(struct stub_outcome *ret, char *text)
 static inline struct stub_outcome *stub_run(struct stub_run given)
 {
 	struct stub_outcome *ret = calloc(1, sizeof(*ret));
-	char text[65536];
-	size_t len = 0;
-	ssize_t got;
-	int fds[2];
-	pid_t pid;
+	char gpu[16], suite[16], *text;
+	const char *const argv[] = {"stub", "stub-run", given.probe, gpu, suite, NULL};
 
-	if (!ret || pipe(fds) != 0)
+	if (!ret)
 		abort();
 	ret->code = -1;
-	pid = fork();
-	if (pid == 0)
-		stub_run_start(&given, fds[1]);
-	close(fds[1]);
-	while ((got = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)got;
-	close(fds[0]);
-	text[len] = '\0';
-	waitpid(pid, &ret->status, 0);
+	snprintf(gpu, sizeof(gpu), "%d", given.gpu);
+	snprintf(suite, sizeof(suite), "%u", given.suite);
+	text = stub_run_argv(&given, argv, &ret->status);
 	stub_run_read(ret, text);
+	free(text);
 	return ret;
 }
 

@@ -18,7 +18,7 @@ static void put_list(const char *visible)
 
 	if (disagg_devices_list(&arena, visible, &gpus, &count, &err) != 0) {
 		dprintf(STUB_FD, "error %d %s\n", (int)err.code, err.text);
-		return;
+		count = 0;
 	}
 	for (size_t i = 0; i < count; i++)
 		dprintf(STUB_FD, "%d %.4s %s %s %s %llu %d\n", gpus[i].index, gpus[i].uuid,
@@ -126,34 +126,14 @@ static void put_case(size_t index)
 
 static void check_case(size_t index)
 {
-	char number[16], text[4096], *set = strdup(lists[index].set), *rest = set, *word;
-	size_t len = 0;
-	ssize_t got;
-	int fds[2];
-	pid_t pid;
+	struct stub_run run = {
+		.faults = lists[index].faults, .set = lists[index].set, .libs = lists[index].libs};
+	char number[16], *text;
 
 	snprintf(number, sizeof(number), "%zu", index);
-	if (pipe(fds) != 0)
-		return;
-	pid = fork();
-	if (pid == 0) {
-		stub_run_libs(lists[index].libs);
-		setenv("STUB_FAULTS", lists[index].faults, 1);
-		while ((word = strsep(&rest, " ")))
-			if (*word)
-				putenv(word);
-		if (dup2(fds[1], STUB_FD) == STUB_FD)
-			execl("/proc/self/exe", "stub", "list", number, (char *)NULL);
-		_exit(127);
-	}
-	close(fds[1]);
-	while ((got = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)got;
-	text[len] = '\0';
-	close(fds[0]);
-	waitpid(pid, NULL, 0);
-	free(set);
+	text = stub_run_text(run, "list", number);
 	is_str(text, lists[index].want, lists[index].name);
+	free(text);
 }
 
 /* ---- no GPU ---- */

@@ -35,11 +35,12 @@ static const struct {
 	const char *faults; /* that halve it */
 	double faulty;
 } values[] = {
-	{"gemm.bf16", 1, 0, "gemm.bf16", "128", "TFLOPS", 780, "slow-gemm gpu=2 by=0.8", 624},
-	{"hbm.copy", 1, 0, "hbm.copy", "512K", "GB/s", 4300, "slow-hbm gpu=2 by=0.5", 2150},
-	{"pcie.alone", 2, 0, "pcie.h2d", "256K", "GB/s", 55.4, "slow-copy gpu=2 by=0.5", 27.7},
-	{"pcie.alone", 2, 1, "pcie.d2h", "256K", "GB/s", 55, "slow-copy gpu=2 by=0.5", 27.5},
-	{"pcie.shared", 3, 2, "pcie.shared", "both 256K", "GB/s", 110, "slow-copy gpu=2 by=0.5", 55},
+	{"gemm.bf16", 1, 0, "gemm.bf16", "128", "TFLOPS", 790, "slow-gemm gpu=2 by=0.8", 632},
+	{"hbm.copy", 1, 0, "hbm.copy", "512K", "GB/s", 4350, "slow-hbm gpu=2 by=0.5", 2175},
+	{"pcie.alone", 2, 0, "pcie.h2d", "256K", "GB/s", 56, "slow-copy gpu=2 by=0.5", 28},
+	{"pcie.alone", 2, 1, "pcie.d2h", "256K", "GB/s", 55.6, "slow-copy gpu=2 by=0.5", 27.8},
+	{"pcie.shared", 3, 2, "pcie.shared", "both 256K", "GB/s", 111.2, "slow-copy gpu=2 by=0.5",
+		55.6},
 	{"latency.launch", 2, 0, "latency.launch", "fill 4", "us", 4, "slow-launch gpu=2 by=3", 12},
 	{"latency.launch", 2, 1, "latency.launch", "d2h 8", "us", 4, "slow-launch gpu=2 by=3", 12},
 };
@@ -82,8 +83,8 @@ static void noise(void)
 		most = fmax(most, got->record[0].value);
 		stub_outcome_release(got);
 	}
-	ok(least > 780 * 0.949 && most < 780 * 1.051, "noise stays within 5 %");
-	ok(most - least > 780 * 0.01, "and is there");
+	ok(least > 790 * 0.949 && most < 790 * 1.051, "noise stays within 5 %");
+	ok(most - least > 790 * 0.01, "and is there");
 }
 
 /* ---- wrong results ---- */
@@ -172,7 +173,7 @@ static void paths(void)
 	struct stub_outcome *got = stub_run((struct stub_run){"p2p.matrix", .gpu = -1});
 
 	ok(got->code == 0 && got->count == 8 && bad_ones(got, &bad) == 0, "eight GPUs, all good");
-	ok(near(got->record[5].value, 395) && got->record[5].raw_count == 7 &&
+	ok(near(got->record[5].value, 400) && got->record[5].raw_count == 7 &&
 			got->record[5].gpu == 5,
 		"the value is the median of its paths, and raw are those from it");
 	stub_outcome_release(got);
@@ -180,7 +181,7 @@ static void paths(void)
 	got = stub_run(
 		(struct stub_run){"p2p.matrix", .gpu = -1, .faults = "slow-p2p gpu=5 by=0.5"});
 	if (!ok(got->count == 8 && bad_ones(got, &bad) == 1 && bad->gpu == 5 && !bad->peer &&
-			    near(bad->value, 197.5),
+			    near(bad->value, 200),
 		    "a GPU whose paths are all slow is to blame, and no other"))
 		show(got);
 	has_str(bad->reason, "14 of its 14 paths are below", "it says how many");
@@ -262,7 +263,7 @@ static void ends(void)
 	struct stub_outcome *got = stub_run(
 		(struct stub_run){"gemm.bf16", .gpu = 2, .faults = "throttle gpu=2 by=0.6"});
 
-	ok(near(only(got)->value, 468), "a throttled GPU is slow");
+	ok(near(only(got)->value, 474), "a throttled GPU is slow");
 	has_str(got->record[0].hint, "HW slowdown, HW thermal slowdown; SM 1200 of 1980 MHz",
 		"and says why");
 	stub_outcome_release(got);
@@ -284,7 +285,7 @@ static void instances(void)
 	struct stub_outcome *got =
 		stub_run((struct stub_run){"gemm.bf16", .gpu = 2, .faults = "mig gpu=1 count=3"});
 
-	ok(near(only(got)->value, 780) && got->record[0].gpu == 2,
+	ok(near(only(got)->value, 790) && got->record[0].gpu == 2,
 		"the second MIG instance of GPU 1 is measured by itself");
 	stub_outcome_release(got);
 }
