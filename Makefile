@@ -93,6 +93,7 @@ $(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
 # .incbin is not seen by -MMD
 $(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
 $(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
+$(B)/o/lib/probe/report_style.o: lib/probe/report.css
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^

@@ -167,6 +167,8 @@ static void give_up(struct disagg_child *child)
 
 static void deadline(struct disagg_child *child, int64_t now_ns)
 {
+	int64_t limit_ns = (int64_t)child->deadline_ms * 1000000;
+
 	if (child->killed) {
 		give_up(child);
 	} else if (child->why == DISAGG_CHILD_LATE) {
@@ -174,7 +176,7 @@ static void deadline(struct disagg_child *child, int64_t now_ns)
 	} else {
 		child->why = DISAGG_CHILD_LATE;
 		signal_group(child, SIGTERM);
-		child->next_ns = now_ns + GRACE_NS;
+		child->next_ns = now_ns + (limit_ns < GRACE_NS ? limit_ns : GRACE_NS);
 	}
 }
 

@@ -10,9 +10,9 @@
 /*
  * A function in a forked child of a process without threads: its own process
  * group, no core file, none of our descriptors, standard input from /dev/null,
- * and a deadline (TERM, two seconds later KILL).  It says lines through a pipe;
- * what it or a library prints is kept apart, the end of it.  The parent never
- * waits for it: a child that KILL does not end is left behind.
+ * and a deadline (TERM; KILL after as long again, at most two seconds).  It says lines through a
+ * pipe; what it or a library prints is kept apart, the end of it.  The parent never waits for it: a
+ * child that KILL does not end is left behind.
  */
 #define DISAGG_CHILD_LINE  (64u * 1024u)	 /* bytes of a line with its newline */
 #define DISAGG_CHILD_BYTES (32u * 1024u * 1024u) /* of all lines */

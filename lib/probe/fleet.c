@@ -26,13 +26,25 @@ static int watch_all(struct disagg_fleet *fleet, struct disagg_err *err)
 	return fleet->spec.local_fd < 0 ? 0 : fleet_add_local(fleet, fleet->spec.local_fd, err);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct fleet_node *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
 static int open_nodes(struct disagg_fleet *fleet, struct disagg_err *err)
 {
 	fleet->node = disagg_arena_array(&fleet->arena, fleet->spec.count, sizeof(*fleet->node));
-	if (!fleet->node)
+	fleet->by_name =
+		disagg_arena_array(&fleet->arena, fleet->spec.count, sizeof(*fleet->by_name));
+	if (!fleet->node || !fleet->by_name)
 		return disagg_err_nomem(err);
-	for (size_t i = 0; i < fleet->spec.count; i++)
+	for (size_t i = 0; i < fleet->spec.count; i++) {
 		fleet->node[i].name = fleet->spec.name[i];
+		fleet->by_name[i] = &fleet->node[i];
+	}
+	qsort(fleet->by_name, fleet->spec.count, sizeof(*fleet->by_name), compare_names);
 	return watch_all(fleet, err);
 }
 
@@ -87,6 +99,18 @@ size_t disagg_fleet_nodes(const struct disagg_fleet *fleet)
 const char *disagg_fleet_name(const struct disagg_fleet *fleet, size_t node)
 {
 	return fleet->node[node].name;
+}
+
+int disagg_fleet_find(const struct disagg_fleet *fleet, const char *name, size_t *ret_node)
+{
+	struct fleet_node key = {.name = name}, *const pointer = &key;
+	struct fleet_node *const *found = bsearch(&pointer, fleet->by_name, fleet->spec.count,
+		sizeof(*fleet->by_name), compare_names);
+
+	if (!found)
+		return -1;
+	*ret_node = (size_t)(*found - fleet->node);
+	return 0;
 }
 
 bool disagg_fleet_lost(const struct disagg_fleet *fleet, size_t node)

@@ -55,7 +55,8 @@ struct disagg_fleet {
 	struct disagg_fleet_spec spec;
 	struct disagg_arena arena;
 	struct fleet_node *node;
-	struct fleet_peer *peer; /* list */
+	struct fleet_node **by_name; /* sorted */
+	struct fleet_peer *peer;     /* list */
 	unsigned strangers;
 	int epoll_fd;
 	struct fleet_slot *slot; /* by id - 1 */

@@ -172,14 +172,6 @@ int fleet_add_local(struct disagg_fleet *fleet, int fd, struct disagg_err *err)
 
 /* ---- who they are ---- */
 
-static struct fleet_node *find_node(struct disagg_fleet *fleet, const char *name)
-{
-	for (size_t i = 0; i < fleet->spec.count; i++)
-		if (strcmp(fleet->node[i].name, name) == 0)
-			return &fleet->node[i];
-	return NULL;
-}
-
 /* Why the peer is not the node it says; NULL: it is. */
 static const char *why_not(const struct disagg_fleet *fleet, const struct fleet_peer *peer,
 	const struct fleet_node *node)
@@ -229,6 +221,7 @@ void fleet_hello(
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct fleet_node *node;
 	const char *reason;
+	size_t index;
 
 	if (disagg_meet_read(fleet->spec.meet, peer->nonce, message, &hello, &err) != 0) {
 		if (err.code == DISAGG_CHECK)
@@ -237,7 +230,7 @@ void fleet_hello(
 			fleet_drop(fleet, peer);
 		return;
 	}
-	node = find_node(fleet, hello.node);
+	node = disagg_fleet_find(fleet, hello.node, &index) ? NULL : &fleet->node[index];
 	reason = why_not(fleet, peer, node);
 	if (reason)
 		refuse(fleet, peer, hello.node, reason);

@@ -21,8 +21,11 @@ void disagg_gpu_list_put(struct disagg_strbuf *out, const struct disagg_gpu_list
 		disagg_json_put_text(&writer, "uuid", gpu->uuid);
 		disagg_json_put_text(&writer, "name", gpu->name);
 		disagg_json_put_text(&writer, "pci", gpu->pci);
+		disagg_json_put_text(&writer, "cohort", gpu->cohort);
 		disagg_json_put_int(&writer, "mem_bytes", (int64_t)gpu->mem_bytes);
 		disagg_json_put_bool(&writer, "mig", gpu->mig);
+		if (list->busy && list->busy[i])
+			disagg_json_put_text(&writer, "busy", list->busy[i]);
 		disagg_json_end(&writer, '}');
 	}
 	disagg_json_end(&writer, ']');
@@ -55,6 +58,7 @@ static int read_gpu(
 	ret->uuid = copy(arena, json, "uuid", MOST_TEXT);
 	ret->name = copy(arena, json, "name", MOST_TEXT);
 	ret->pci = copy(arena, json, "pci", MOST_TEXT);
+	ret->cohort = copy(arena, json, "cohort", MOST_TEXT);
 	ret->mem_bytes = mem > 0 ? (uint64_t)mem : 0;
 	ret->mig = disagg_json_is_true(disagg_json_at(json, "mig"));
 	return ret->uuid ? 0 : -1;
@@ -68,12 +72,17 @@ static int read_all(struct disagg_arena *arena, const struct disagg_json *json,
 
 	if (disagg_json_kind(list) != DISAGG_JSON_ARRAY || count > DISAGG_MAX_GPUS_PER_NODE)
 		return disagg_err_set(err, DISAGG_INVALID, "no list of GPUs");
-	ret->gpu = disagg_arena_array(arena, count ? count : 1, sizeof(*ret->gpu));
-	if (!ret->gpu)
+	ret->gpu = disagg_arena_array(arena, count + 1, sizeof(*ret->gpu));
+	ret->busy = disagg_arena_array(arena, count + 1, sizeof(*ret->busy));
+	if (!ret->gpu || !ret->busy)
 		return disagg_err_nomem(err);
-	for (ret->count = 0; ret->count < count; ret->count++)
-		if (read_gpu(arena, disagg_json_item(list, ret->count), &ret->gpu[ret->count]))
+	for (; ret->count < count; ret->count++) {
+		const struct disagg_json *item = disagg_json_item(list, ret->count);
+
+		if (read_gpu(arena, item, &ret->gpu[ret->count]))
 			return disagg_err_set(err, DISAGG_INVALID, "a GPU without index or UUID");
+		ret->busy[ret->count] = copy(arena, item, "busy", MOST_REASON);
+	}
 	ret->reason = copy(arena, json, "reason", MOST_REASON);
 	return 0;
 }

@@ -37,6 +37,8 @@ int disagg_fleet_open(
  * have not are lost.  -1: cancelled (DISAGG_TIMEOUT). */
 int disagg_fleet_gather(struct disagg_fleet *fleet, struct disagg_err *err);
 
+/* The node of that name; -1: there is none. */
+int disagg_fleet_find(const struct disagg_fleet *fleet, const char *name, size_t *ret_node);
 /* Why a node is lost; NULL: it is not. */
 const char *disagg_fleet_reason(const struct disagg_fleet *fleet, size_t node);
 /* Why a node has no GPU; NULL: it did not say. */

@@ -374,23 +374,39 @@ static int try_address(const struct addrinfo *at, const struct disagg_meet_self 
 	return rc;
 }
 
-static int try_all(const struct disagg_meet_self *self, const struct disagg_meet_where *where,
-	struct disagg_link *ret, struct disagg_err *err)
+static int try_host(const char *host, const struct disagg_meet_self *self,
+	const struct disagg_meet_where *where, struct disagg_link *ret, struct disagg_err *err)
 {
 	const struct addrinfo hint = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
-	int rc = getaddrinfo(where->host, NULL, &hint, &list);
+	int rc = getaddrinfo(host, NULL, &hint, &list);
 
 	if (rc)
 		return disagg_err_set(err, DISAGG_MISSING, "no address of the lead's node '%s': %s",
-			where->host, gai_strerror(rc));
+			host, gai_strerror(rc));
 	rc = -1;
-	disagg_err_set(err, DISAGG_DIED, "the lead does not listen on '%s'", where->host);
+	disagg_err_set(err, DISAGG_DIED, "the lead does not listen on '%s'", host);
 	for (const struct addrinfo *at = list; at && rc && err->code != DISAGG_CHECK;
 		at = at->ai_next)
 		rc = try_address(at, self, where, ret, err);
 	freeaddrinfo(list);
 	return rc;
+}
+
+static int try_all(const struct disagg_meet_self *self, const struct disagg_meet_where *where,
+	struct disagg_link *ret, struct disagg_err *err)
+{
+	struct disagg_err second = DISAGG_ERR_INIT;
+
+	if (try_host(where->host[0], self, where, ret, err) == 0)
+		return 0;
+	if (!where->host[1] || err->code == DISAGG_CHECK)
+		return -1;
+	if (try_host(where->host[1], self, where, ret, &second) == 0)
+		return 0;
+	if (second.code == DISAGG_CHECK)
+		*err = second;
+	return -1;
 }
 
 int disagg_meet_find(const struct disagg_meet_self *self, const struct disagg_meet_where *where,

@@ -65,9 +65,9 @@ struct disagg_meet_self {
 int disagg_meet_join(const struct disagg_meet_self *self, int fd, struct disagg_link *ret,
 	struct disagg_err *err);
 
-/* Finds the lead on `host` (a name or an address) at one of `ports`, for wait_ms. */
+/* Finds the lead on one of `host` (names or addresses) at one of `ports`, for wait_ms. */
 struct disagg_meet_where {
-	const char *host;
+	const char *host[2]; /* NULL: none */
 	const int *port;
 	unsigned ports;
 	unsigned wait_ms;

@@ -80,6 +80,10 @@ enum disagg_code disagg_report_code(const struct disagg_report *report);
 int disagg_report_put(const struct disagg_report *report, enum disagg_report_format format,
 	struct disagg_strbuf *out, struct disagg_err *err);
 
+/* The same to a file that is open; nothing is held of what is large. */
+int disagg_report_write(const struct disagg_report *report, enum disagg_report_format format,
+	int fd, struct disagg_err *err);
+
 /* report.json, .md, .html, .xml and .prom in the folder, which is made; each appears
  * whole or not at all (rename). */
 int disagg_report_save(const struct disagg_report *report, const char *dir, struct disagg_err *err);

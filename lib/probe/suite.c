@@ -33,7 +33,7 @@ static void emit_absence(struct disagg_fleet *fleet, const struct absence *absen
 		record.gpu = absence->gpu->index;
 		record.gpu_uuid = absence->gpu->uuid;
 		record.gpu_name = absence->gpu->name;
-		record.cohort = absence->gpu->name;
+		record.cohort = absence->gpu->cohort;
 	}
 	record.status = absence->status;
 	record.reason = absence->reason;
@@ -151,12 +151,12 @@ static int run_gpus(struct round *round, struct disagg_err *err)
 /* Which nodes a FLEET probe has said something of, from this record on. */
 static void mark_told(struct disagg_fleet *fleet, size_t from, bool *told)
 {
-	size_t count;
+	size_t count, node;
 	const struct disagg_probe_record *const *record = disagg_fleet_records(fleet, &count);
 
-	for (size_t node = 0; node < disagg_fleet_nodes(fleet); node++)
-		for (size_t i = from; i < count && !told[node]; i++)
-			told[node] = strcmp(record[i]->node, disagg_fleet_name(fleet, node)) == 0;
+	for (size_t i = from; i < count; i++)
+		if (disagg_fleet_find(fleet, record[i]->node, &node) == 0)
+			told[node] = true;
 }
 
 static int run_fleet(struct round *round, struct disagg_err *err)
@@ -171,7 +171,9 @@ static int run_fleet(struct round *round, struct disagg_err *err)
 	if (!told)
 		return disagg_err_nomem(err);
 	disagg_fleet_records(fleet, &before);
-	rc = round->probe->lead(fleet, round->probe, &why);
+	rc = round->probe->needs_gpu && most_gpus(fleet) == 0
+		     ? 0
+		     : round->probe->lead(fleet, round->probe, &why);
 	mark_told(fleet, before, told);
 	cancelled = disagg_fleet_cancelled(fleet);
 	for (size_t i = 0; i < nodes; i++) {
@@ -182,6 +184,10 @@ static int run_fleet(struct round *round, struct disagg_err *err)
 
 		if (told[i])
 			continue;
+		if (lacks_gpu(fleet, round->probe, i)) {
+			emit_no_gpu(fleet, round->probe, i);
+			continue;
+		}
 		if (!absence.reason && rc != 0)
 			absence.reason = why.text;
 		if (!absence.reason)

@@ -53,6 +53,8 @@ static void emit(struct disagg_probe_run *run, const struct disagg_probe_record 
 			record.gpu_uuid = run->gpus[i].uuid;
 		if (!record.gpu_name)
 			record.gpu_name = run->gpus[i].name;
+		if (!record.cohort)
+			record.cohort = run->gpus[i].cohort;
 	}
 	if (!record.cohort)
 		record.cohort = record.gpu_name;
@@ -88,10 +90,8 @@ static int list_gpus(const struct disagg_work *work, int fd, struct disagg_arena
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_strbuf text;
 
-	if (work->agent->devices(arena, work->agent->options, &list.gpu, &list.count, &err) != 0) {
-		list.count = 0;
-		list.reason = err.text;
-	}
+	if (work->agent->devices(arena, work->agent->options, &list, &err) != 0)
+		list = (struct disagg_gpu_list){.reason = err.text};
 	disagg_strbuf_init(&text, 0);
 	disagg_gpu_list_put(&text, &list);
 	if (!text.failed)

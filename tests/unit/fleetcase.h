@@ -52,7 +52,7 @@ static inline int fleetcase_agent(struct fleetcase *fleetcase, size_t node, int 
 		.devices = fleetcase->devices,
 		.signal_fd = -1};
 	struct disagg_meet_self self = {.meet = &fleetcase->meet, .node = fleetcase->name[node]};
-	struct disagg_meet_where where = {.host = "127.0.0.1",
+	struct disagg_meet_where where = {.host = {"127.0.0.1"},
 		.port = &fleetcase->port,
 		.ports = 1,
 		.wait_ms = 20000,
