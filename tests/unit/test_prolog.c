@@ -20,10 +20,12 @@ static void put(const char *path, const char *text)
 static struct disagg_prolog_verdict check(const char *faults)
 {
 	struct disagg_prolog_spec spec = {
-		.folder = folder, .kernel_log = log_path, .deadline_ms = 1500};
+		.folder = folder, .kernel_log = log_path, .deadline_ms = 8000};
 	struct disagg_prolog_verdict verdict;
 
 	setenv("STUB_FAULTS", faults, 1);
+	if (strcmp(faults, "nvml-hang") == 0)
+		spec.deadline_ms = 1000;
 	disagg_prolog_check(&spec, &verdict);
 	return verdict;
 }
@@ -89,6 +91,15 @@ static void test_open(void)
 	verdict = check("mismatch");
 	ok(!verdict.bad, "a driver that cannot be asked refuses none");
 	has_str(verdict.unknown, "GPUs: ", "but is told of");
+	forget();
+	verdict = check("nvml-crash");
+	ok(!verdict.bad, "a driver's library that crashes refuses none");
+	has_str(verdict.unknown, "GPUs: signal 11", "but is told of");
+	forget();
+	put(log_path, "3,9,3002,-;NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus\n");
+	verdict = check("nvml-hang");
+	ok(verdict.bad, "what the log says is known though NVML hangs");
+	has_str(verdict.unknown, "GPUs: no answer within 1000 ms", "and that too");
 	forget();
 	unlink(log_path);
 	verdict = check("");
