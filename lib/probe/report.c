@@ -263,6 +263,15 @@ int disagg_report_add(struct disagg_report *report, const struct disagg_probe_re
 
 /* ---- the verdict ---- */
 
+size_t report_lost(const struct disagg_report *report)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < report->source_count; i++)
+		count += report->source[i].lost;
+	return count;
+}
+
 enum disagg_code disagg_report_code(const struct disagg_report *report)
 {
 	for (size_t i = 0; i < report->finding_count; i++)
@@ -270,7 +279,7 @@ enum disagg_code disagg_report_code(const struct disagg_report *report)
 			return DISAGG_CHECK;
 	if (report->nodes[DISAGG_PROBE_FAIL] || report->regression_count)
 		return DISAGG_CHECK;
-	if (report->nodes[DISAGG_PROBE_UNKNOWN])
+	if (report->nodes[DISAGG_PROBE_UNKNOWN] || report_lost(report))
 		return DISAGG_INVALID;
 	if (report->nodes[DISAGG_PROBE_PASS] + report->nodes[DISAGG_PROBE_WARN] == 0)
 		return DISAGG_SKIPPED;

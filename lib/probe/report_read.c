@@ -29,6 +29,12 @@ static bool begins(const char *line, size_t len, const char *with)
 	return len >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
 }
 
+/* What a line that cannot be read counts as. */
+static size_t *count_of(struct reader *reader, const char *line, size_t len)
+{
+	return begins(line, len, RECORD_SCHEMA) ? &reader->source->lost : &reader->source->bad;
+}
+
 static int read_record(struct reader *reader, char *line, size_t len)
 {
 	struct disagg_probe_record record;
@@ -42,7 +48,7 @@ static int read_record(struct reader *reader, char *line, size_t len)
 		return disagg_report_add(reader->report, &record, reader->err);
 	}
 	if (disagg_probe_record_read(&reader->scratch, line, len, &record, &ignored) != 0)
-		reader->source->bad++;
+		*count_of(reader, line, len) += 1;
 	else if ((rc = disagg_report_add(reader->report, &record, reader->err)) == 0)
 		reader->source->records++;
 	if (reader->scratch.used > BUFFER_BYTES)
@@ -62,7 +68,7 @@ static int read_line(struct reader *reader, char *line, size_t len)
 	if (reader->is_report && !begins(line, len, RECORD_SCHEMA))
 		return 0;
 	if (len > MOST_LINE) {
-		reader->source->bad++;
+		*count_of(reader, line, len) += 1;
 		return 0;
 	}
 	return read_record(reader, line, len);
@@ -86,11 +92,13 @@ static int read_lines(struct reader *reader, char *buffer, size_t *len)
 /* A last line without its end: it counts where it is whole all the same. */
 static int read_last(struct reader *reader, char *buffer, size_t len, bool skipping)
 {
-	size_t bad = reader->source->bad;
+	struct report_source before = *reader->source;
 	int rc = len > 0 ? read_line(reader, buffer, len) : 0;
 
-	reader->source->cut = skipping || reader->source->bad > bad;
-	reader->source->bad = bad;
+	reader->source->cut =
+		skipping || reader->source->bad > before.bad || reader->source->lost > before.lost;
+	reader->source->bad = before.bad;
+	reader->source->lost = before.lost;
 	return rc;
 }
 
@@ -122,7 +130,7 @@ static int read_all(struct reader *reader, int fd, char *buffer)
 		if (read_lines(reader, buffer, &len) != 0)
 			return -1;
 		if (len == BUFFER_BYTES) {
-			reader->source->bad++;
+			*count_of(reader, buffer, len) += 1;
 			skipping = true;
 			len = 0;
 		}
