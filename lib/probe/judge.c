@@ -8,6 +8,7 @@
 
 #define MAD_TO_SD   1.4826 /* of a normal distribution */
 #define FLEET_SD    3.5
+#define MAD_ERROR   2.33 /* two standard errors of a MAD of one value, in MADs */
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
@@ -164,7 +165,7 @@ struct bench {
 	bool less;	    /* is better */
 	double fail_part;   /* of the reference */
 	double span;	    /* around the median; 0: no fleet test */
-	char span_text[24]; /* "7 %" */
+	char span_text[48]; /* "7 %" */
 };
 
 struct said {
@@ -331,13 +332,14 @@ static void set_span(struct bench *bench)
 {
 	const struct disagg_stats *stats = &bench->cohort->stats;
 	double rel = bench->less ? REL_LATENCY : bench->rule->rel;
-	double by_rel = rel * stats->median, by_mad = FLEET_SD * MAD_TO_SD * stats->mad;
+	double times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
+	double by_rel = rel * stats->median, by_mad = times * MAD_TO_SD * stats->mad;
 
 	if (stats->count < DISAGG_JUDGE_MEMBERS || stats->median <= 0)
 		return;
 	bench->span = by_rel > by_mad ? by_rel : by_mad;
 	if (by_mad > by_rel)
-		snprintf(bench->span_text, sizeof(bench->span_text), "3.5 x 1.4826 x MAD");
+		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x 1.4826 x MAD", times);
 	else
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.0f %%", 100 * rel);
 }
