@@ -93,10 +93,8 @@ static int check_gpus(const struct p2p *p2p, struct disagg_err *err)
 	if (instances > 0)
 		return disagg_err_set(
 			err, DISAGG_SKIPPED, "MIG instances have no paths to each other");
-	if (p2p->bytes == 0 || count > MOST)
-		return disagg_err_set(err, DISAGG_INVALID,
-			"paths of %zu GPUs with copies of %llu bytes cannot be measured", count,
-			(unsigned long long)p2p->bytes);
+	if (p2p->bytes == 0)
+		return disagg_err_set(err, DISAGG_INVALID, "a copy of 0 bytes has no bandwidth");
 	return 0;
 }
 
@@ -372,6 +370,8 @@ int disagg_probe_p2p_run(struct disagg_probe_run *run, struct disagg_err *err)
 
 	if (!p2p)
 		return disagg_err_nomem(err);
+	if (run->gpu_count > MOST)
+		return disagg_err_set(err, DISAGG_INVALID, "more than %u GPUs on a node", MOST);
 	p2p->run = run;
 	p2p->bytes = run->options->copy_bytes;
 	p2p->matrix.count = run->gpu_count;
