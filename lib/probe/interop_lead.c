@@ -5,6 +5,7 @@
 #include "lib/probe/fleet.h"
 #include "lib/probe/phase.h"
 #include <string.h>
+#include <time.h>
 
 #define ATTEMPTS   3   /* each leaves out the nodes that could not begin */
 #define MOST_NAMES 200 /* bytes of a list of nodes in a reason */
@@ -17,7 +18,16 @@ struct world {
 	struct disagg_fleet_task *tasks; /* of the nodes that take part, in rank order */
 	size_t count;
 	unsigned ranks;
+	bool was_late; /* it took as long as a deadline */
 };
+
+static double seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
 
 /* ---- starting ---- */
 
@@ -48,6 +58,8 @@ static const char *args_of(const struct world *world, unsigned first, const char
 	disagg_json_put_int(&writer, "ranks", world->ranks);
 	disagg_json_put_int(&writer, "nodes", (int64_t)world->count);
 	disagg_json_put_int(&writer, "iterations", options->nccl_iterations);
+	/* well before the deadline, so that who hangs is told from who waits */
+	disagg_json_put_int(&writer, "stall_ms", world->probe->deadline_ms / 3);
 	put_sizes(&writer, options);
 	if (id)
 		disagg_json_put_text(&writer, "id", id);
@@ -122,6 +134,7 @@ static void emit_absent(const struct world *world, const struct disagg_fleet_tas
 		task->state == DISAGG_TASK_SKIPPED ? DISAGG_PROBE_SKIP : DISAGG_PROBE_UNKNOWN;
 	record.reason = reason ? reason : "it ended without a record";
 	record.hint = hint;
+	record.start_s = seconds(CLOCK_REALTIME);
 	disagg_fleet_emit(world->fleet, &record);
 }
 
@@ -143,15 +156,20 @@ static void leave_out(struct world *world)
 /* Where a node stopped, and whether it said so itself. */
 struct place {
 	enum disagg_phase phase;
-	bool gave_up, ended;
+	bool innocent; /* it said itself that it waited, or saw an error */
+	bool ended;
 };
 
-static struct place place_of(const struct disagg_fleet_task *task)
+/*
+ * Where the deadline has ended some, the errors that others saw then are of that:
+ * who saw one may have been the cause itself.
+ */
+static struct place place_of(const struct world *world, const struct disagg_fleet_task *task)
 {
 	struct disagg_phase_seen seen = disagg_phase_read(task->note);
 
 	return (struct place){.phase = seen.phase,
-		.gave_up = seen.gave_up,
+		.innocent = seen.stalled || (seen.gave_up && !world->was_late),
 		.ended = task->state == DISAGG_TASK_DONE};
 }
 
@@ -163,9 +181,9 @@ static void put_group(const struct world *world, struct disagg_strbuf *out, stru
 	size_t count = 0;
 
 	for (size_t i = 0; i < world->count; i++) {
-		struct place at = place_of(&world->tasks[i]);
+		struct place at = place_of(world, &world->tasks[i]);
 
-		if (at.phase == place.phase && at.gave_up == place.gave_up &&
+		if (at.phase == place.phase && at.innocent == place.innocent &&
 			at.ended == place.ended)
 			names[count++] = disagg_fleet_name(world->fleet, world->tasks[i].node);
 	}
@@ -174,9 +192,9 @@ static void put_group(const struct world *world, struct disagg_strbuf *out, stru
 	disagg_strbuf_init(&list, 0);
 	disagg_hostlist_fold(&list, names, count);
 	disagg_strbuf_printf(out, "%s%zu %s: %.*s%s", out->len ? "; " : "", count,
-		place.ended	? "done"
-		: place.gave_up ? "saw an error"
-				: "did not return",
+		place.ended	 ? "done"
+		: place.innocent ? "waited, or saw an error"
+				 : "did not return",
 		MOST_NAMES, list.text, list.len > MOST_NAMES ? "..." : "");
 	if (!place.ended)
 		disagg_strbuf_printf(out, " (reached %s)", disagg_phase_name(place.phase));
@@ -195,10 +213,10 @@ static const char *by_phase(const struct world *world)
 		return NULL;
 	disagg_strbuf_init(&text, 0);
 	for (int phase = DISAGG_PHASE_NONE; phase <= DISAGG_PHASE_FIRST; phase++)
-		for (int gave_up = 0; gave_up <= 1; gave_up++)
+		for (int innocent = 0; innocent <= 1; innocent++)
 			put_group(world, &text,
 				(struct place){
-					.phase = (enum disagg_phase)phase, .gave_up = gave_up},
+					.phase = (enum disagg_phase)phase, .innocent = innocent},
 				names);
 	for (int phase = DISAGG_PHASE_NONE; phase <= DISAGG_PHASE_FIRST; phase++)
 		put_group(world, &text,
@@ -214,41 +232,81 @@ static const char *by_phase(const struct world *world)
  */
 static bool is_suspect(const struct world *world, const struct disagg_fleet_task *task)
 {
-	struct place own = place_of(task);
+	struct place own = place_of(world, task);
 
-	if (own.ended || own.gave_up)
+	if (own.ended || own.innocent)
 		return false;
 	for (size_t i = 0; i < world->count; i++) {
-		struct place at = place_of(&world->tasks[i]);
+		struct place at = place_of(world, &world->tasks[i]);
 
-		if (!at.ended && !at.gave_up && at.phase < own.phase)
+		if (!at.ended && !at.innocent && at.phase < own.phase)
 			return false;
 	}
 	return true;
 }
 
-static void report(const struct world *world)
+/* The names of the suspects where they are told from the rest; else NULL. */
+static const char *suspects_of(const struct world *world)
 {
 	struct disagg_arena *arena = disagg_fleet_arena(world->fleet);
-	size_t missing = 0, suspects = 0;
-	const char *phases;
+	const char **names = disagg_arena_array(arena, world->count, sizeof(*names));
+	struct disagg_strbuf text;
+	const char *copy = NULL;
+	size_t count = 0;
 
-	for (size_t i = 0; i < world->count; i++) {
-		missing += !place_of(&world->tasks[i]).ended;
-		suspects += is_suspect(world, &world->tasks[i]);
-	}
-	if (missing == 0)
+	for (size_t i = 0; names && i < world->count; i++)
+		if (is_suspect(world, &world->tasks[i]))
+			names[count++] = disagg_fleet_name(world->fleet, world->tasks[i].node);
+	if (count == 0 || count == world->count)
+		return NULL;
+	disagg_strbuf_init(&text, 0);
+	disagg_hostlist_fold(&text, names, count);
+	if (!text.failed)
+		copy = disagg_arena_strndup(
+			arena, text.text, text.len < MOST_NAMES ? text.len : MOST_NAMES);
+	disagg_strbuf_release(&text);
+	return copy;
+}
+
+static bool is_complete(const struct world *world)
+{
+	for (size_t i = 0; i < world->count; i++)
+		if (!place_of(world, &world->tasks[i]).ended)
+			return false;
+	return true;
+}
+
+/* Of those that did not end; or of the suspects only, and the rest is left in the world. */
+static void report(struct world *world, const char *suspects, bool only_suspects)
+{
+	struct disagg_arena *arena = disagg_fleet_arena(world->fleet);
+	const char *phases = by_phase(world);
+	struct world all = *world;
+
+	all.tasks = disagg_arena_array(arena, world->count, sizeof(*all.tasks));
+	if (!all.tasks)
 		return;
-	phases = by_phase(world);
-	for (size_t i = 0; i < world->count; i++) {
-		const struct disagg_fleet_task *task = &world->tasks[i];
+	memcpy(all.tasks, world->tasks, world->count * sizeof(*all.tasks));
+	world->count = 0;
+	for (size_t i = 0; i < all.count; i++) {
+		const struct disagg_fleet_task *task = &all.tasks[i];
 		const char *reason = task->reason ? task->reason : "it ended without a record";
+		bool suspect = suspects && is_suspect(&all, task);
 
-		if (place_of(task).ended)
+		if (only_suspects && !suspect) {
+			world->tasks[world->count++] = *task;
 			continue;
-		if (is_suspect(world, task) && suspects < missing)
+		}
+		if (place_of(&all, task).ended)
+			continue;
+		if (suspect)
 			reason = disagg_arena_printf(arena, "the others waited for it: %s", reason);
-		emit_absent(world, task, reason, phases);
+		else if (suspects)
+			reason = disagg_arena_printf(arena, "waited for %s: %s", suspects, reason);
+		emit_absent(&all, task, reason,
+			suspects ? phases
+				 : disagg_arena_printf(
+					   arena, "%s; nccl.pairs tells which of them", phases));
 	}
 }
 
@@ -304,32 +362,43 @@ static int end_attempt(struct world *world, struct disagg_err *err)
 	return 0;
 }
 
+/* 1: it is over; 0: again, without some; -1: cancelled. */
+static int attempt(struct world *world, bool last, struct disagg_err *err)
+{
+	size_t count = world->count;
+	double start = seconds(CLOCK_MONOTONIC);
+	int begun = begin(world, err);
+	const char *suspects;
+
+	if (begun < 0)
+		return -1;
+	/* where the first was left out nothing else runs */
+	if (begun == 0)
+		return world->count == count ? end_attempt(world, err) : 0;
+	if (disagg_fleet_await(world->fleet, world->tasks, world->count, err) != 0)
+		return -1;
+	if (is_complete(world))
+		return 1;
+	world->was_late = (seconds(CLOCK_MONOTONIC) - start) * 1e3 >= world->probe->deadline_ms;
+	suspects = suspects_of(world);
+	report(world, suspects, suspects && !last);
+	return suspects && !last ? 0 : 1;
+}
+
 int disagg_probe_interop_lead(
 	struct disagg_fleet *fleet, const struct disagg_probe *probe, struct disagg_err *err)
 {
 	struct world world = {.fleet = fleet, .probe = probe};
-	int begun = 0;
 
 	if (gather(&world, err) != 0)
 		return -1;
-	for (int i = 0; i < ATTEMPTS && begun == 0 && world.count; i++) {
-		size_t count = world.count;
+	for (int i = 1; i <= ATTEMPTS && world.count; i++) {
+		int over = attempt(&world, i == ATTEMPTS, err);
 
-		begun = begin(&world, err);
-		/* the first alone may have been left out: nothing else runs then */
-		if (begun == 0 && world.count == count && end_attempt(&world, err) != 0)
-			return -1;
+		if (over != 0)
+			return over < 0 ? -1 : 0;
 	}
-	if (begun < 0 || world.count == 0)
-		return begun < 0 ? -1 : 0;
-	if (begun == 0) {
-		for (size_t i = 0; i < world.count; i++)
-			emit_absent(&world, &world.tasks[i], "too many other nodes could not begin",
-				NULL);
-		return 0;
-	}
-	if (disagg_fleet_await(fleet, world.tasks, world.count, err) != 0)
-		return -1;
-	report(&world);
+	for (size_t i = 0; i < world.count; i++)
+		emit_absent(&world, &world.tasks[i], "too many other nodes could not begin", NULL);
 	return 0;
 }
