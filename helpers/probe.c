@@ -19,7 +19,7 @@ static const struct helper helper = {
 		 "SUITE is quick (under 15 s), standard (2 minutes) or thorough.\n",
 	.option = probe_options,
 	.examples = "  srun -N16 --ntasks-per-node=1 disagg-probe --suite=standard\n"
-		    "  srun -w n7 disagg-probe --probe=gemm.bf16,pcie.h2d --out=n7\n"
+		    "  srun -w n7 disagg-probe --probe=gemm.bf16,pcie.alone --out=n7\n"
 		    "  disagg-probe --suite=quick --no-report\n"
 		    "  disagg-probe --list\n",
 	.environment =
