@@ -34,6 +34,7 @@ enum {
 	O_SERVICE_TIME,
 	O_JOIN,
 	O_LOCAL_AGENTS,
+	O_PROLOG,
 };
 
 #define MOST_AGENTS 1024
@@ -68,6 +69,7 @@ const struct helper_option probe_options[] = {
 	{"sysroot", O_SYSROOT, HELPER_VALUE, "DIR", "in place of / for /proc, /sys, /etc, /dev"},
 	{"join", O_JOIN, HELPER_VALUE, "TIME", "that nodes have to join in (default 60s)"},
 	{"local-agents", O_LOCAL_AGENTS, HELPER_VALUE, "N", "N agents here, n1 to nN: a rehearsal"},
+	{"prolog", O_PROLOG, HELPER_FLAG, NULL, "for slurmd: is this node fit for a job?"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -82,7 +84,7 @@ struct args {
 	int suite;
 	const char *only, *skip; /* NULL */
 	unsigned gemm_ms;	 /* 0: by the suite */
-	bool list;
+	bool list, prolog;
 };
 
 /* ---- values ---- */
@@ -224,6 +226,9 @@ static int take(void *context, int id, const char *value)
 		return 0;
 	case O_LIST:
 		args->list = true;
+		return 0;
+	case O_PROLOG:
+		args->prolog = true;
 		return 0;
 	case O_NO_REPORT:
 		probe->out = "";
@@ -370,6 +375,8 @@ int probe_parse(struct probe *probe, int argc, char **argv)
 		return helper_usage(probe->helper, "unexpected argument '%s'", argv[first]);
 	if (args.list)
 		return probe_print_list(probe->helper);
+	if (args.prolog)
+		return probe_prolog(probe);
 	if (probe->options.nccl_min_bytes > probe->options.nccl_max_bytes)
 		return helper_usage(probe->helper, "--nccl-min is above --nccl-max");
 	if (check_names(&args, "probe", args.only) || check_names(&args, "skip", args.skip))

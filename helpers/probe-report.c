@@ -56,17 +56,20 @@ static int print(const struct probe *probe, const struct disagg_fleet *fleet,
 	return rc;
 }
 
-/* The table first: where the disk is full, it is all there is. */
+/* The table first: where the disk is full, it is all there is, and a node that has failed
+ * is still what is to be told. */
 static int finish(const struct probe *probe, const struct disagg_fleet *fleet,
 	struct disagg_report *report, struct disagg_err *err)
 {
 	if (print(probe, fleet, report, err))
-		return -1;
-	if (probe->out && disagg_report_save(report, probe->out, err))
-		return -1;
+		return err->code ? helper_fail_err(probe->helper, err) : DISAGG_SYSTEM;
+	if (probe->out && disagg_report_save(report, probe->out, err)) {
+		helper_fail_err(probe->helper, err);
+		return disagg_report_code(report) == DISAGG_CHECK ? DISAGG_CHECK : DISAGG_SYSTEM;
+	}
 	if (probe->out)
 		fprintf(stderr, "%s: the report is in '%s'\n", probe->helper->name, probe->out);
-	return 0;
+	return (int)disagg_report_code(report);
 }
 
 int probe_report(struct probe *probe, struct probe_view *view, const struct disagg_fleet *fleet)
@@ -77,14 +80,14 @@ int probe_report(struct probe *probe, struct probe_view *view, const struct disa
 		.colour = helper_colour()};
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_report *report;
-	int result = DISAGG_SYSTEM;
+	int result;
 
 	probe_view_close(view);
 	if (disagg_report_new(&report, &options, &err))
 		return helper_fail_err(probe->helper, &err);
-	if (fill(probe, fleet, report, &err) == 0 && finish(probe, fleet, report, &err) == 0)
-		result = (int)disagg_report_code(report);
-	else if (err.code)
+	if (fill(probe, fleet, report, &err) == 0)
+		result = finish(probe, fleet, report, &err);
+	else
 		result = helper_fail_err(probe->helper, &err);
 	disagg_report_free(report);
 	return result;

@@ -25,7 +25,6 @@ struct p2p {
 	uint64_t bytes;
 	unsigned char *block, *window;
 	bool direct[MOST][MOST]; /* else a copy goes through the host */
-	bool wrong[MOST][MOST];	 /* what came was not what was sent */
 };
 
 static int check(const struct p2p *p2p, CUresult result, const char *what, struct disagg_err *err)
@@ -238,7 +237,7 @@ static int check_path(struct p2p *p2p, const struct path *path, struct disagg_er
 			disagg_gpudev_sync(&to->dev, err) != 0)
 			return -1;
 		if (!is_block(p2p, p2p->window, len))
-			p2p->wrong[path->from][path->to] = true;
+			p2p->matrix.wrong[path->from][path->to] = true;
 	}
 	return check(p2p, cuda->fill8(to->to, 0, p2p->bytes, to->dev.stream), "cuMemsetD8", err);
 }
@@ -287,7 +286,13 @@ static void report_gpu(struct p2p *p2p, size_t gpu)
 			record.raw[record.raw_count++] = matrix->rate[gpu][i];
 	if (!p2p->direct[gpu][gpu ? 0 : 1])
 		record.hint = "no peer access: copies go through the host";
-	if (matrix->blamed[gpu]) {
+	if (matrix->spoils[gpu]) {
+		record.status = DISAGG_PROBE_FAIL;
+		record.reason = disagg_arena_printf(p2p->run->arena,
+			"what went over %zu of its %zu paths has changed", matrix->wrong_of[gpu],
+			2 * (matrix->count - 1));
+		record.hint = "its memory or its NVLinks change data without an error: take it out";
+	} else if (matrix->blamed[gpu]) {
 		record.status = DISAGG_PROBE_FAIL;
 		record.reason = disagg_arena_printf(p2p->run->arena,
 			"%zu of its %zu paths are below %.2f of the node's median of %.4g GB/s",
@@ -299,7 +304,13 @@ static void report_gpu(struct p2p *p2p, size_t gpu)
 	p2p->run->emit(p2p->run, &record);
 }
 
-/* A path that is bad by itself: where the GPU at neither end is to blame, or its data is wrong. */
+/* A path that is bad while the GPU at neither end is to blame. */
+static bool is_by_itself(const struct disagg_p2pmatrix *matrix, size_t from, size_t to)
+{
+	return (matrix->wrong[from][to] && !matrix->spoils[from] && !matrix->spoils[to]) ||
+	       (matrix->low[from][to] && !matrix->blamed[from] && !matrix->blamed[to]);
+}
+
 static void report_path(struct p2p *p2p, size_t from, size_t to)
 {
 	struct disagg_arena *arena = p2p->run->arena;
@@ -308,7 +319,7 @@ static void report_path(struct p2p *p2p, size_t from, size_t to)
 	record.value = p2p->matrix.rate[from][to];
 	record.peer = disagg_arena_printf(arena, "%s:%d", p2p->run->node, p2p->run->gpus[to].index);
 	record.status = DISAGG_PROBE_FAIL;
-	if (p2p->wrong[from][to])
+	if (p2p->matrix.wrong[from][to])
 		record.reason = disagg_arena_printf(arena,
 			"what GPU %d received is not what was sent", p2p->run->gpus[to].index);
 	else
@@ -327,8 +338,7 @@ static void report_all(struct p2p *p2p)
 		report_gpu(p2p, i);
 	for (size_t i = 0; i < matrix->count; i++)
 		for (size_t j = 0; j < matrix->count; j++)
-			if (p2p->wrong[i][j] ||
-				(matrix->low[i][j] && !matrix->blamed[i] && !matrix->blamed[j]))
+			if (is_by_itself(matrix, i, j))
 				report_path(p2p, i, j);
 }
 

@@ -68,19 +68,32 @@ static double median_of_all(const struct disagg_p2pmatrix *matrix)
 	return median_of(values, count);
 }
 
+/* Of the paths of a GPU that are bad: how many, and whether it is the GPU's. */
+static bool is_to_blame(const bool (*bad)[MOST], size_t count, size_t gpu, size_t *ret_bad)
+{
+	size_t from = 0, to = 0, each = count - 1;
+
+	for (size_t i = 0; i < count; i++) {
+		from += bad[gpu][i];
+		to += bad[i][gpu];
+	}
+	*ret_bad = from + to;
+	return count > 2 && (from == each || to == each || from + to > each);
+}
+
 void disagg_p2pmatrix_judge(struct disagg_p2pmatrix *matrix)
 {
-	size_t paths = matrix->count < 2 ? 0 : 2 * (matrix->count - 1);
+	size_t count = matrix->count;
 
 	matrix->median = median_of_all(matrix);
-	memset(matrix->low_of, 0, sizeof(matrix->low_of));
-	for (size_t i = 0; i < matrix->count; i++)
-		for (size_t j = 0; j < matrix->count; j++) {
-			matrix->low[i][j] = i != j && matrix->count > 2 &&
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < count; j++)
+			matrix->low[i][j] = i != j && count > 2 &&
 					    matrix->rate[i][j] < DISAGG_P2P_LOW * matrix->median;
-			matrix->low_of[i] += matrix->low[i][j];
-			matrix->low_of[j] += matrix->low[i][j];
-		}
-	for (size_t i = 0; i < matrix->count; i++)
-		matrix->blamed[i] = 2 * matrix->low_of[i] > paths;
+	for (size_t i = 0; i < count; i++) {
+		matrix->blamed[i] =
+			is_to_blame((const bool(*)[MOST])matrix->low, count, i, &matrix->low_of[i]);
+		matrix->spoils[i] = is_to_blame(
+			(const bool(*)[MOST])matrix->wrong, count, i, &matrix->wrong_of[i]);
+	}
 }

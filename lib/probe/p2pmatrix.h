@@ -15,12 +15,16 @@
 struct disagg_p2pmatrix {
 	size_t count;							 /* GPUs */
 	double rate[DISAGG_MAX_GPUS_PER_NODE][DISAGG_MAX_GPUS_PER_NODE]; /* [from][to], GB/s */
+	bool wrong[DISAGG_MAX_GPUS_PER_NODE][DISAGG_MAX_GPUS_PER_NODE];	 /* came out changed */
 
 	/* what disagg_p2pmatrix_judge finds */
 	double median;
 	bool low[DISAGG_MAX_GPUS_PER_NODE][DISAGG_MAX_GPUS_PER_NODE];
 	size_t low_of[DISAGG_MAX_GPUS_PER_NODE]; /* slow paths from and to a GPU */
-	bool blamed[DISAGG_MAX_GPUS_PER_NODE];	 /* more than half of its paths are slow */
+	/* all from it are slow, or all to it, or more than half of both: not the paths' fault */
+	bool blamed[DISAGG_MAX_GPUS_PER_NODE];
+	size_t wrong_of[DISAGG_MAX_GPUS_PER_NODE]; /* the same for what came out changed */
+	bool spoils[DISAGG_MAX_GPUS_PER_NODE];
 };
 
 /*
@@ -31,7 +35,8 @@ struct disagg_p2pmatrix {
 size_t disagg_p2p_rounds(size_t count);
 size_t disagg_p2p_round(size_t count, size_t round, size_t (*ret)[2]);
 
-/* Of 3 GPUs and more; two have one path each way, and nothing to compare it with. */
+/* Who is slow: of 3 GPUs and more; two have one path each way, and nothing to compare it
+ * with.  Who changes data: of 3 GPUs and more too, for of two it may be either. */
 void disagg_p2pmatrix_judge(struct disagg_p2pmatrix *matrix);
 
 /* The median of the paths from and to a GPU. */

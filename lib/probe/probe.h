@@ -20,6 +20,8 @@ struct disagg_probe_options {
 	uint64_t nccl_min_bytes, nccl_max_bytes; /* 8 MiB to 1 GiB */
 	unsigned nccl_iterations;		 /* 20, after 5 to warm up */
 	uint64_t kv_block_bytes;		 /* 0: of the configuration, else 1 MiB */
+	const char *plan;			 /* kv.path: SLURM_DISAGG_PLAN's text; NULL */
+	const char *model_config;		 /* kv.path: a model's config.json; NULL */
 	const char *model_path;			 /* a file for storage.model; NULL: none */
 	const char *kernel_log;			 /* in place of /dev/kmsg; NULL */
 	double since_s;	       /* the kernel log counts from here; 0: since boot */

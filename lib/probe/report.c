@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/report_build.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,8 +96,9 @@ static void clean(char *text)
 	*to = '\0';
 }
 
-/* The one copy of a name; -1: no memory. */
-static int keep_name(struct disagg_report *report, const char **text)
+/* The one copy of a name; `last` (or NULL) is that of the record before, mostly the
+ * same.  -1: no memory. */
+static int keep_name(struct disagg_report *report, const char **text, const char *last)
 {
 	const struct disagg_name *name;
 	char copy[MOST_NAME + 1];
@@ -104,6 +106,10 @@ static int keep_name(struct disagg_report *report, const char **text)
 
 	if (!*text)
 		return 0;
+	if (last && strcmp(*text, last) == 0) {
+		*text = last;
+		return 0;
+	}
 	len = strnlen(*text, MOST_NAME);
 	if (!is_plain(*text, len)) {
 		memcpy(copy, *text, len);
@@ -135,13 +141,26 @@ static int keep_text(struct disagg_report *report, const char **text)
 
 static int keep_texts(struct disagg_report *report, struct disagg_probe_record *record)
 {
-	const char **const names[] = {&record->probe, &record->node, &record->gpu_uuid,
-		&record->gpu_name, &record->peer, &record->param, &record->cohort, &record->unit,
-		&record->digest, &record->ref_source};
+	static const size_t names[] = {offsetof(struct disagg_probe_record, probe),
+		offsetof(struct disagg_probe_record, node),
+		offsetof(struct disagg_probe_record, gpu_uuid),
+		offsetof(struct disagg_probe_record, gpu_name),
+		offsetof(struct disagg_probe_record, peer),
+		offsetof(struct disagg_probe_record, param),
+		offsetof(struct disagg_probe_record, cohort),
+		offsetof(struct disagg_probe_record, unit),
+		offsetof(struct disagg_probe_record, digest),
+		offsetof(struct disagg_probe_record, ref_source)};
+	const char *last = report->count ? (const char *)report->record[report->count - 1] : NULL;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (keep_name(report, names[i]) != 0)
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char **name = (const char **)(void *)((char *)record + names[i]);
+
+		if (keep_name(report, name,
+			    last ? *(const char *const *)(const void *)(last + names[i]) : NULL) !=
+			0)
 			return -1;
+	}
 	if (keep_text(report, &record->reason) != 0 || keep_text(report, &record->hint) != 0)
 		return -1;
 	return 0;
@@ -203,7 +222,7 @@ struct report_node *report_node(struct disagg_report *report, const char *text)
 
 int disagg_report_expect(struct disagg_report *report, const char *node, struct disagg_err *err)
 {
-	if (keep_name(report, &node) != 0 || !report_node(report, node))
+	if (keep_name(report, &node, NULL) != 0 || !report_node(report, node))
 		return disagg_err_nomem(err);
 	return 0;
 }
@@ -244,6 +263,15 @@ int disagg_report_add(struct disagg_report *report, const struct disagg_probe_re
 
 /* ---- the verdict ---- */
 
+size_t report_lost(const struct disagg_report *report)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < report->source_count; i++)
+		count += report->source[i].lost;
+	return count;
+}
+
 enum disagg_code disagg_report_code(const struct disagg_report *report)
 {
 	for (size_t i = 0; i < report->finding_count; i++)
@@ -251,7 +279,7 @@ enum disagg_code disagg_report_code(const struct disagg_report *report)
 			return DISAGG_CHECK;
 	if (report->nodes[DISAGG_PROBE_FAIL] || report->regression_count)
 		return DISAGG_CHECK;
-	if (report->nodes[DISAGG_PROBE_UNKNOWN])
+	if (report->nodes[DISAGG_PROBE_UNKNOWN] || report_lost(report))
 		return DISAGG_INVALID;
 	if (report->nodes[DISAGG_PROBE_PASS] + report->nodes[DISAGG_PROBE_WARN] == 0)
 		return DISAGG_SKIPPED;

@@ -39,8 +39,10 @@ struct report_cohort {
 
 struct report_source {
 	const char *path;
-	size_t records, bad;
-	bool cut; /* the last line has no end */
+	size_t records;
+	size_t bad;  /* lines that are no record */
+	size_t lost; /* records that cannot be read */
+	bool cut;    /* the last line has no end */
 };
 
 struct report_regression {
@@ -87,6 +89,9 @@ struct disagg_report {
 	struct disagg_report_failed *failed;
 	size_t failed_count;
 };
+
+/* Records that cannot be read: what they said may be a fail. */
+size_t report_lost(const struct disagg_report *report);
 
 struct report_node *report_node(struct disagg_report *report, const char *name);
 

@@ -25,6 +25,7 @@ static void put_why(
 	disagg_strbuf_printf(out, "<%s message=\"", tag);
 	report_put_escaped(out, text.text);
 	disagg_strbuf_puts(out, "\"/>");
+	out->failed = out->failed || text.failed;
 	disagg_strbuf_release(&text);
 }
 

@@ -73,6 +73,7 @@ static void put_cell(struct disagg_strbuf *out, const struct cell *cell)
 			cell->worst->status == DISAGG_PROBE_PASS
 				? "ok"
 				: disagg_probe_status_name(cell->worst->status));
+	out->failed = out->failed || tip.failed;
 	disagg_strbuf_release(&tip);
 }
 

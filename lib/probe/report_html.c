@@ -62,6 +62,7 @@ static void put_header(const struct disagg_report *report, struct disagg_strbuf 
 	put_tile(out, "pass", report->nodes[DISAGG_PROBE_PASS], "passed");
 	put_tile(out, "skip", report->nodes[DISAGG_PROBE_SKIP], "skipped");
 	disagg_strbuf_puts(out, "</div>\n");
+	out->failed = out->failed || verdict.failed;
 	disagg_strbuf_release(&verdict);
 }
 
@@ -185,6 +186,7 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_probe_record
 		report_put_escaped(out, record->hint);
 		disagg_strbuf_puts(out, "</dd>");
 	}
+	out->failed = out->failed || text.failed;
 	disagg_strbuf_release(&text);
 }
 

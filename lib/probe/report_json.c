@@ -38,6 +38,7 @@ static void put_head(const struct disagg_report *report, struct disagg_json_writ
 	disagg_json_put_fixed(writer, "t_end", report->end_s, 3);
 	put_counts(writer, "node_counts", report->nodes);
 	put_counts(writer, "record_counts", report->records);
+	writer->out->failed = writer->out->failed || verdict.failed;
 	disagg_strbuf_release(&verdict);
 }
 

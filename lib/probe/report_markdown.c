@@ -78,6 +78,7 @@ static void put_record(struct disagg_strbuf *out, const struct disagg_probe_reco
 	end_cell(out, &cell);
 	put_plain(out, disagg_judge_action(record));
 	disagg_strbuf_puts(out, " |\n");
+	out->failed = out->failed || cell.failed;
 	disagg_strbuf_release(&cell);
 }
 

@@ -85,6 +85,7 @@ static void put_dots(struct disagg_strbuf *out, const struct plot *plot)
 			BASE - 8 - 9 * (double)(i % DOT_ROWS));
 		report_put_escaped(out, where.text);
 		disagg_strbuf_printf(out, ": %.5g</title></circle>", record->value);
+		out->failed = out->failed || where.failed;
 		disagg_strbuf_release(&where);
 	}
 }

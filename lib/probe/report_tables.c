@@ -408,6 +408,9 @@ static void put_sources(struct maker *maker)
 		if (source->bad)
 			disagg_strbuf_printf(
 				&maker->text, ", %zu lines are no record", source->bad);
+		if (source->lost)
+			disagg_strbuf_printf(
+				&maker->text, ", %zu records that cannot be read", source->lost);
 		if (source->cut)
 			disagg_strbuf_puts(&maker->text, ", the last line is cut off");
 		end_cell(maker, 1);

@@ -34,6 +34,7 @@
  *   power-limit watts=500        nvlink-down [link=3]  nvlink-errors [count=100]
  *   pcie-narrow [width=8] [gen=5]                    lost (fell off the bus)
  *   busy [pid=1234]              persistence-off     fabric [clique=1] [state=3] [domain=7]
+ *   nvml-hang  nvml-crash (both in nvmlInit)
  *   no-driver  old-driver  mismatch  cuinit code=999 (or cuinit=999)
  * Those of the NCCL stub are said there.
  */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An NVML that says what the settings and faults say (faults.h): GPUs and their health. */
 #include "tests/stubs/nvml_device.h"
+#include <signal.h>
+#include <unistd.h>
 
 #include "tests/stubs/faults.h"
 #include <stdio.h>
@@ -17,6 +19,11 @@ nvmlReturn_t nvmlInit_v2(void)
 {
 	struct stub_gpu gpus[STUB_MOST_GPUS];
 
+	if (stub_fault("nvml-hang", -1))
+		while (true)
+			pause();
+	if (stub_fault("nvml-crash", -1))
+		raise(SIGSEGV);
 	if (stub_fault("no-driver", -1))
 		return NVML_ERROR_DRIVER_NOT_LOADED;
 	if (stub_fault("mismatch", -1))

@@ -197,6 +197,17 @@ static void blame(void)
 		"all paths of one GPU are the GPU's");
 	ok(disagg_p2pmatrix_of(&matrix, 2) == 200 && disagg_p2pmatrix_of(&matrix, 5) == 400,
 		"and its value says so");
+	fill(&matrix, 8);
+	for (size_t i = 0; i < 8; i++)
+		matrix.wrong[i][3] = i != 3;
+	disagg_p2pmatrix_judge(&matrix);
+	ok(matrix.spoils[3] && matrix.wrong_of[3] == 7 && !matrix.spoils[0] && !matrix.blamed[3],
+		"what all send to one GPU is changed by that GPU");
+	fill(&matrix, 3);
+	matrix.rate[0][1] = matrix.rate[1][0] = 100;
+	disagg_p2pmatrix_judge(&matrix);
+	ok(!matrix.blamed[0] && !matrix.blamed[1] && matrix.low[0][1] && matrix.low_of[0] == 2,
+		"of three GPUs one path is a path's");
 	fill(&matrix, 2);
 	matrix.rate[0][1] = 100;
 	disagg_p2pmatrix_judge(&matrix);

@@ -222,7 +222,7 @@ static void test_fleet(void)
 	for (int i = 1; i <= 7; i++) {
 		char root[8];
 
-		snprintf(root, sizeof(root), "n%d", i);
+		snprintf(root, sizeof(root), "n%hhu", (unsigned char)i);
 		put_node(root, i == 3 || i == 6 ? "570.86.15" : "580.65.06");
 	}
 	put("n5", "/proc/sys/vm/swappiness", "60\n");

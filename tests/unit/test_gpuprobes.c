@@ -202,6 +202,13 @@ static void paths(void)
 	has_str(bad->reason, "GPU 1 received is not what was sent", "and the path is named");
 	stub_outcome_release(got);
 
+	got = stub_run((struct stub_run){"p2p.matrix", .gpu = -1, .faults = "wrong-p2p gpu=6"});
+	if (!ok(got->count == 8 && bad_ones(got, &bad) == 1 && bad->gpu == 6,
+		    "wrong data of all paths of a GPU is the GPU's"))
+		show(got);
+	has_str(bad->reason, "what went over 14 of its 14 paths has changed", "and it says so");
+	stub_outcome_release(got);
+
 	got = stub_run((struct stub_run){"p2p.matrix", .gpu = -1, .set = "STUB_GPUS=1"});
 	is_int(got->code, DISAGG_SKIPPED, "one GPU has no paths");
 	stub_outcome_release(got);
