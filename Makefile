@@ -179,7 +179,8 @@ make install        DESTDIR= prefix= plugindir= say where; uninstall takes the s
 make config         what the build finds on this machine
 make clean          removes build/
 
-also: check-unit check-cluster check-corpus CORPUS=DIR check-long lint fuzz bench
+also: check-unit check-cluster check-corpus CORPUS=DIR check-long check-gpu lint fuzz
+      bench
 V=debug|asan|tsan|cov   another build, in build/V
 CUDA_HOME=DIR       the CUDA toolkit whose headers are used (/usr/local/cuda); none is needed
 SLURM_INCLUDE=DIR   build against the Slurm whose headers are DIR/slurm/*.h

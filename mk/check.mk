@@ -36,10 +36,22 @@ lint: tests-built
 check-long: tests-built
 	$(test_env) tests/run -t 3600 $(long_tests)
 
+# each probe on this machine's GPU, beside what is measured there by other means; with
+# none it says so and ends with 77
+gpu_best := $(if $(HAVE_CUDA),$(B)/t/gpu_best)
+
+check-gpu: all stubs $(gpu_best)
+	$(test_env) tests/gpu/check
+
+$(B)/o/tests/gpu/%.o: gpu_cppflags := $(CUDA_CFLAGS)
+$(B)/t/gpu_best: $(B)/o/tests/gpu/best.o $(B)/libprobe.a $(B)/libhost.a $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) -lm
+
 format-check:
 	clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check check-unit check-fast check-cluster check-corpus check-long lint format-check tests-built
+.PHONY: check check-unit check-fast check-cluster check-corpus check-long check-gpu lint format-check tests-built
 
 # the main job on a dev cluster; needs root (or sudo)
 demo: all

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NVLS_MIN_BYTES (UINT64_C(4) << 30)
+#define NVLS_GPUS      8
+#define NVLS_GAIN      1.15
+#define RING_MIN_BYTES (UINT64_C(4) << 30)
 #define RING_LOW       360.0 /* GB/s */
 #define RING_HIGH      375.0
 
@@ -96,15 +98,25 @@ const char *disagg_size_name(uint64_t bytes, char buf[DISAGG_SIZE_NAME])
 	return buf;
 }
 
-bool disagg_nvls_inactive(const char *gpu_name, unsigned gpus, uint64_t bytes, double busbw)
+bool disagg_nvls_expected(const char *gpu_name, unsigned gpus, uint64_t bytes)
 {
 	bool nvlink4 = gpu_name && (strstr(gpu_name, "H100 80GB HBM3") ||
 					   strstr(gpu_name, "H200") || strstr(gpu_name, "H800"));
 
-	/* "GH200" has one GPU a node or a switch of its own */
+	/* "GH200" has one GPU a node or a switch of its own, "NVL" bridges */
 	if (!nvlink4 || strstr(gpu_name, "GH200") || strstr(gpu_name, "NVL"))
 		return false;
-	return gpus == 8 && bytes >= NVLS_MIN_BYTES && busbw >= RING_LOW && busbw <= RING_HIGH;
+	return gpus == NVLS_GPUS && bytes >= DISAGG_NVLS_MIN_BYTES;
+}
+
+bool disagg_nvls_inactive(const struct disagg_nvls_seen *seen)
+{
+	if (!disagg_nvls_expected(seen->gpu_name, seen->gpus, seen->bytes) || seen->all_reduce <= 0)
+		return false;
+	if (seen->bytes >= RING_MIN_BYTES && seen->all_reduce >= RING_LOW &&
+		seen->all_reduce <= RING_HIGH)
+		return true;
+	return seen->all_gather > 0 && seen->all_reduce < NVLS_GAIN * seen->all_gather;
 }
 
 static int by_value(const void *a, const void *b)

@@ -69,14 +69,28 @@ double disagg_collective_from_wire(double wire, unsigned nodes, unsigned ranks);
 const char *disagg_size_name(uint64_t bytes, char buf[DISAGG_SIZE_NAME]);
 
 /*
- * Whether an all-reduce inside a node has the speed of rings over NVLink 4
- * (H100, H200) without the switches' multicast (NVLS): a matter of the fabric
- * manager, the driver or NCCL_NVLS_ENABLE, not a bad link.  8 GPUs with NVLS reach
- * 473 GB/s at 4 GiB, without it 360 to 375 (stas00/ml-engineering: 367; NVIDIA/nccl-tests
- * issues 212 and 272: 370).  Only sizes of 4 GiB and more are told: there both
- * have their full speed, and below that the two overlap.
+ * Whether all-reduces inside a node have the speed of rings over NVLink 4 (H100, H200)
+ * without the switches' multicast (NVLS): a matter of the fabric manager, the driver or
+ * NCCL_NVLS_ENABLE, not a bad link.  Two marks, of 8 GPUs:
+ *
+ *	from 4 GiB on	busbw 360 to 375 GB/s; with NVLS 473 (stas00/ml-engineering: 367;
+ *			NVIDIA/nccl-tests issues 212 and 272: 370)
+ *	from 64 MiB on	busbw less than 1.15 of all_gather's at the same size, which is the
+ *			rings' either way (at 4 GiB 361, so 1.31 with NVLS, 1.02 without; 1.15 is
+ *			between the two)
+ *
+ * Below 64 MiB neither has its full speed.
  */
-bool disagg_nvls_inactive(const char *gpu_name, unsigned gpus, uint64_t bytes, double busbw);
+#define DISAGG_NVLS_MIN_BYTES (UINT64_C(64) << 20)
+struct disagg_nvls_seen {
+	const char *gpu_name; /* NULL: not known */
+	unsigned gpus;
+	uint64_t bytes;
+	double all_reduce, all_gather; /* busbw, GB/s; 0: not measured */
+};
+bool disagg_nvls_inactive(const struct disagg_nvls_seen *seen);
+/* Whether the question arises: 8 GPUs with NVLink 4, a size that tells. */
+bool disagg_nvls_expected(const char *gpu_name, unsigned gpus, uint64_t bytes);
 
 /* The p-th percentile (0 to 100, nearest rank) of values in any order; 0 of none. Sorts. */
 double disagg_percentile(double *values, size_t count, double percent);

@@ -17,8 +17,9 @@
 struct intra {
 	struct disagg_probe_run *run;
 	struct disagg_ranks ranks;
-	const char *hint; /* of every record; NULL */
-	bool brief;	  /* busbw out of place only */
+	const char *hint;    /* of every record; NULL */
+	const char *no_nvls; /* why all-reduces are slow on all links; NULL: they are not */
+	bool brief;	     /* busbw out of place only */
 };
 
 /* ---- records ---- */
@@ -36,18 +37,13 @@ static void emit_value(struct intra *intra, struct disagg_probe_record *record,
 	intra->run->emit(intra->run, record);
 }
 
-static void look_for_nvls(
+static void tell_nvls(
 	struct intra *intra, const struct disagg_ranks_job *job, struct disagg_probe_record *record)
 {
-	if (job->collective != DISAGG_ALL_REDUCE ||
-		!disagg_nvls_inactive(
-			intra->run->gpus->name, intra->ranks.count, job->bytes, record->value))
+	if (!intra->no_nvls || job->collective != DISAGG_ALL_REDUCE)
 		return;
 	record->status = DISAGG_PROBE_WARN;
-	record->reason = disagg_arena_printf(intra->run->arena,
-		"NVLS inactive: %.0f GB/s is what rings reach without the switches' multicast, "
-		"with it 8 GPUs reach 473",
-		record->value);
+	record->reason = intra->no_nvls;
 	record->hint = "no bad link: look at the fabric manager's state, NCCL_NVLS_ENABLE, "
 		       "NCCL_ALGO and the driver's version";
 }
@@ -87,12 +83,48 @@ static int measure(struct intra *intra, const struct disagg_ranks_job *job, stru
 		return -1;
 	record = disagg_collective_record(&intra->ranks, job, &timing);
 	record.duration_ms = (disagg_collective_now() - start) * 1e3;
-	look_for_nvls(intra, job, &record);
+	tell_nvls(intra, job, &record);
 	/* one GPU sends nothing: its busbw is 0 by the formula, or that of its memory */
 	if (intra->ranks.count > 1)
 		emit_value(intra, &record, job, job->in_place ? "in-place" : "");
 	if (!job->in_place && !intra->brief)
 		emit_rest(intra, job, &timing, &record);
+	return 0;
+}
+
+static int busbw_of(struct intra *intra, enum disagg_collective collective, uint64_t bytes,
+	double *ret, struct disagg_err *err)
+{
+	struct disagg_ranks_job job = {.collective = collective};
+	struct disagg_ranks_timing timing;
+
+	job.bytes = disagg_ranks_shape(&intra->ranks, collective, bytes).bytes;
+	if (disagg_ranks_fill(&intra->ranks, &job, err) != 0 ||
+		disagg_ranks_measure(&intra->ranks, &job, intra->run->options->nccl_iterations,
+			&timing, err) != 0)
+		return -1;
+	*ret = disagg_collective_busbw(collective, intra->ranks.total, job.bytes, timing.seconds);
+	return 0;
+}
+
+/* Before all else, for every all-reduce is told by it. */
+static int look_for_nvls(struct intra *intra, struct disagg_err *err)
+{
+	struct disagg_nvls_seen seen = {.gpu_name = intra->run->gpus->name,
+		.gpus = intra->ranks.count,
+		.bytes = intra->run->options->nccl_max_bytes};
+
+	if (!disagg_nvls_expected(seen.gpu_name, seen.gpus, seen.bytes))
+		return 0;
+	if (busbw_of(intra, DISAGG_ALL_GATHER, seen.bytes, &seen.all_gather, err) != 0 ||
+		busbw_of(intra, DISAGG_ALL_REDUCE, seen.bytes, &seen.all_reduce, err) != 0)
+		return disagg_err_wrap(err, "looking for NVLS");
+	if (!disagg_nvls_inactive(&seen))
+		return 0;
+	intra->no_nvls = disagg_arena_printf(intra->run->arena,
+		"NVLS inactive: the largest all_reduce has %.0f GB/s and all_gather, which does "
+		"not use it, %.0f",
+		seen.all_reduce, seen.all_gather);
 	return 0;
 }
 
@@ -162,7 +194,8 @@ static int measure_all(struct intra *intra, struct disagg_err *err)
 
 	if (options->suite == DISAGG_SUITE_QUICK)
 		count = thin_out(sizes, count, false);
-	if (sweep(intra, DISAGG_ALL_REDUCE, sizes, count, err) != 0)
+	if (look_for_nvls(intra, err) != 0 ||
+		sweep(intra, DISAGG_ALL_REDUCE, sizes, count, err) != 0)
 		return -1;
 	if (options->suite == DISAGG_SUITE_QUICK)
 		return 0;

@@ -15,7 +15,8 @@
  *	all_reduce 8M algbw	S / t, out of place; all there is of one GPU
  *	all_reduce 8M p99/min	of the times of single runs: 1 where they are equal
  *
- * The last two are not compared.  A GPU that received something wrong has a
+ * Where NVLS is inactive (collectives.h) every all_reduce warns of that.  The last two are
+ * not compared.  A GPU that received something wrong has a
  * record of its own with status fail.
  *
  * nccl.intra: all_reduce from nccl_min_bytes to nccl_max_bytes, doubling; in the

@@ -31,7 +31,8 @@
  * cause is common: one finding of the cluster, and the records only warn.
  *
  * nccl.interop and storage can only warn; so can a record with a peer on another
- * node, since it cannot say which of the two is slow.  Probes that are not named here,
+ * node, since it cannot say which of the two is slow, and one of nccl.intra that comes
+ * with a warning (NVLS inactive), which is the cause.  Probes that are not named here,
  * and values whose better side is not told, are left as the probe has them.
  *
  * 0.90, 0.95, 3.5 and the steps of rel: a simulated fleet of 8192 GPUs with sd 1.5 %

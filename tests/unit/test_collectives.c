@@ -118,20 +118,35 @@ static void test_names(void)
 
 static void test_nvls(void)
 {
-	ok(disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 367), "H200 at 4G with 367: no NVLS");
-	ok(disagg_nvls_inactive("NVIDIA H100 80GB HBM3", 8, 16 * GIB, 370), "H100 at 16G with 370");
-	ok(!disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 473), "473 has it");
-	ok(!disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 320), "320 is another fault");
-	ok(disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 360), "360 is in");
-	ok(!disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 359.9), "359.9 is not");
-	ok(disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 375), "375 is in");
-	ok(!disagg_nvls_inactive("NVIDIA H200", 8, 4 * GIB, 375.1), "375.1 is not");
-	ok(!disagg_nvls_inactive("NVIDIA H200", 8, 128 << 20, 365), "128M says nothing");
-	ok(!disagg_nvls_inactive("NVIDIA H200", 4, 4 * GIB, 363), "4 GPUs have 363 either way");
-	ok(!disagg_nvls_inactive("NVIDIA B200", 8, 4 * GIB, 367), "NVLink 5 is another matter");
-	ok(!disagg_nvls_inactive("NVIDIA GH200 480GB", 8, 4 * GIB, 367), "GH200 is not H200");
-	ok(!disagg_nvls_inactive("NVIDIA H100 PCIe", 8, 4 * GIB, 367), "PCIe has no NVSwitch");
-	ok(!disagg_nvls_inactive(NULL, 8, 4 * GIB, 367), "no name");
+	static const struct {
+		struct disagg_nvls_seen seen;
+		bool inactive;
+		const char *why;
+	} rows[] = {
+		{{"NVIDIA H200", 8, 4 * GIB, 367, 0}, true, "H200 at 4G with 367"},
+		{{"NVIDIA H100 80GB HBM3", 8, 16 * GIB, 370, 0}, true, "H100 at 16G with 370"},
+		{{"NVIDIA H200", 8, 4 * GIB, 473, 361}, false, "473 has it"},
+		{{"NVIDIA H200", 8, 4 * GIB, 320, 0}, false, "320 is another fault"},
+		{{"NVIDIA H200", 8, 4 * GIB, 360, 0}, true, "360 is in"},
+		{{"NVIDIA H200", 8, 4 * GIB, 359.9, 0}, false, "359.9 is not"},
+		{{"NVIDIA H200", 8, 4 * GIB, 375, 0}, true, "375 is in"},
+		{{"NVIDIA H200", 8, 4 * GIB, 375.1, 0}, false, "375.1 is not"},
+		{{"NVIDIA H200", 8, GIB, 365, 0}, false, "1G alone says nothing"},
+		{{"NVIDIA H200", 8, GIB, 365, 355}, true, "1G as fast as all_gather"},
+		{{"NVIDIA H200", 8, GIB, 463, 355}, false, "1G faster than all_gather"},
+		{{"NVIDIA H200", 8, GIB, 114.9, 100}, true, "less than 1.15 of it"},
+		{{"NVIDIA H200", 8, GIB, 115.1, 100}, false, "more than 1.15 of it"},
+		{{"NVIDIA H200", 8, 32 << 20, 100, 100}, false, "32M says nothing"},
+		{{"NVIDIA H200", 4, 4 * GIB, 363, 361}, false, "4 GPUs have 363 either way"},
+		{{"NVIDIA B200", 8, 4 * GIB, 367, 361}, false, "NVLink 5 is another matter"},
+		{{"NVIDIA GH200 480GB", 8, 4 * GIB, 367, 0}, false, "GH200 is not H200"},
+		{{"NVIDIA H100 PCIe", 8, 4 * GIB, 367, 0}, false, "PCIe has no NVSwitch"},
+		{{NULL, 8, 4 * GIB, 367, 0}, false, "no name"},
+		{{"NVIDIA H200", 8, 4 * GIB, 0, 361}, false, "no all-reduce"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		is_int(disagg_nvls_inactive(&rows[i].seen), rows[i].inactive, rows[i].why);
 }
 
 static void test_percentile(void)

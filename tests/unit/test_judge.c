@@ -296,6 +296,19 @@ static void statuses(struct fleet *fleet)
 	set(first, &gemm, NAN);
 	judge(fleet, &gemm, 1, "nan");
 	is_status(first, DISAGG_PROBE_PASS, NULL, "no number is not judged");
+	{
+		struct kind nvls = {"nccl.intra", "all_reduce 1G", "GB/s", DISAGG_BETTER_MORE,
+			"NVIDIA H200", 8};
+
+		set(first, &nvls, 360);
+		judge(fleet, &nvls, 1, "slow");
+		is_status(first, DISAGG_PROBE_FAIL, NULL, "0.78 of the reference fails");
+		set(first, &nvls, 360);
+		first->status = DISAGG_PROBE_WARN;
+		first->reason = "NVLS inactive";
+		judge(fleet, &nvls, 1, "slow for a cause");
+		is_status(first, DISAGG_PROBE_WARN, NULL, "unless the probe names the cause");
+	}
 	set(first, &gemm, 1);
 	first->peer = "n2:0";
 	judge(fleet, &gemm, 1, "pair");
