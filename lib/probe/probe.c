@@ -3,6 +3,7 @@
 
 #include "lib/probe/clock.h"
 #include "lib/probe/intra.h"
+#include "lib/probe/kvpath.h"
 #include "lib/probe/mesh.h"
 #include "lib/probe/pairs.h"
 #include <string.h>
@@ -34,6 +35,13 @@ const struct disagg_probe disagg_probes[] = {
 		.about = "NCCL between pairs of nodes, rail by rail; names what is slow",
 		.run = disagg_pairs_run,
 		.lead = disagg_pairs_lead},
+	{.name = "kv.path",
+		.suites = STANDARD | THOROUGH,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 120000,
+		.about = "the KV cache's way from prefill to decode: alone, all at once",
+		.run = disagg_kvpath_run,
+		.lead = disagg_kvpath_lead},
 	{.name = "net.tcp_mesh",
 		.suites = STANDARD | THOROUGH,
 		.kind = DISAGG_PROBE_FLEET,
