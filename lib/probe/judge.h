@@ -80,8 +80,8 @@ enum disagg_probe_status disagg_status_worse(
 /* Whether the record is of two nodes: what warns of it is not the node's. */
 bool disagg_record_is_pair(const struct disagg_probe_record *record);
 
-/* Bytes of the last word of "all_reduce 8M"; -1: it is no size. */
-int64_t disagg_param_bytes(const char *param);
+/* The size in "all_reduce 8M in-place", in bytes, and where it is; -1: there is none. */
+int64_t disagg_param_bytes(const char *param, size_t *ret_at, size_t *ret_len);
 
 /* How far from the median is too far for the probe: rel above; 0: it has no rule. */
 double disagg_judge_rel(const char *probe, enum disagg_probe_better better);
