@@ -28,6 +28,7 @@ static const struct rule rules[] = {
 	{"gemm.sdc", 0, DISAGG_PROBE_FAIL, false}, /* its digests are compared */
 	{"gemm.", 0.07, DISAGG_PROBE_FAIL, false},
 	{"hbm.", 0.03, DISAGG_PROBE_FAIL, false},
+	{"pcie.shared", 0.07, DISAGG_PROBE_WARN, false},
 	{"pcie.", 0.03, DISAGG_PROBE_FAIL, false},
 	{"p2p.", 0.03, DISAGG_PROBE_FAIL, false},
 	{"nccl.interop", 0.05, DISAGG_PROBE_WARN, true},

@@ -26,7 +26,8 @@
  * Where 1 or 2 fails but 3 does not, and the median of the cohort fails it too, the
  * cause is common: one finding of the cluster, and the records only warn.
  *
- * nccl.interop and storage can only warn; so can a record with a peer on another
+ * nccl.interop and storage can only warn, and pcie.shared (7 %), for what GPUs reach at
+ * once depends on how they are wired; so can a record with a peer on another
  * node, since it cannot say which of the two is slow.  Probes that are not named here,
  * and values whose better side is not told, are left as the probe has them.
  *

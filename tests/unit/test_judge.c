@@ -202,6 +202,7 @@ static void relative_steps(struct fleet *fleet)
 		{"hbm.copy", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"pcie.h2d", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"pcie.d2h", 0.03, DISAGG_PROBE_FAIL, "3 %"},
+		{"pcie.shared", 0.07, DISAGG_PROBE_WARN, "7 %"},
 		{"p2p.matrix", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"nccl.intra", 0.05, DISAGG_PROBE_FAIL, "5 %"},
 		{"nccl.pairs", 0.05, DISAGG_PROBE_FAIL, "5 %"},
