@@ -30,7 +30,8 @@
  * Where 1 or 2 fails but 3 does not, and the median of the cohort fails it too, the
  * cause is common: one finding of the cluster, and the records only warn.
  *
- * nccl.interop and storage can only warn; so can a record with a peer on another
+ * nccl.interop and storage can only warn, and pcie.shared (7 %), for what GPUs reach at
+ * once depends on how they are wired; so can a record with a peer on another
  * node, since it cannot say which of the two is slow, and one of nccl.intra that comes
  * with a warning (NVLS inactive), which is the cause.  Probes that are not named here,
  * and values whose better side is not told, are left as the probe has them.
@@ -85,8 +86,8 @@ enum disagg_probe_status disagg_status_worse(
 /* Whether the record is of two nodes: what warns of it is not the node's. */
 bool disagg_record_is_pair(const struct disagg_probe_record *record);
 
-/* Bytes of the last word of "all_reduce 8M"; -1: it is no size. */
-int64_t disagg_param_bytes(const char *param);
+/* The size in "all_reduce 8M in-place", in bytes, and where it is; -1: there is none. */
+int64_t disagg_param_bytes(const char *param, size_t *ret_at, size_t *ret_len);
 
 /* How far from the median is too far for the probe: rel above; 0: it has no rule. */
 double disagg_judge_rel(const char *probe, enum disagg_probe_better better);

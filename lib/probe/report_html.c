@@ -339,19 +339,34 @@ static int put_tables(const struct disagg_report *report, struct disagg_arena *a
 	return 0;
 }
 
+/* A size of a curve that is good needs no card of its own. */
+static bool is_plotted(const struct report_cohort *cohort, bool in_curve)
+{
+	return cohort->judged.stats.count > 0 &&
+	       (!in_curve || cohort->count[DISAGG_PROBE_FAIL] || cohort->count[DISAGG_PROBE_WARN]);
+}
+
 static int put_plots(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
-	size_t shown = 0;
+	size_t shown = 0, of_curve = 0;
 
 	for (size_t i = 0; i < report->cohort_count && shown < MOST_PLOTS; i++) {
-		if (report->cohort[i].judged.stats.count == 0)
-			continue;
-		if (shown++ == 0)
-			disagg_strbuf_puts(out,
-				"<h2>Distributions <small>red failed, amber warned</small></h2><div class=\"plots\">\n");
-		if (report_put_plot(out, arena, &report->cohort[i]) != 0)
+		size_t points = of_curve ? 0
+					 : report_curve_points(
+						   &report->cohort[i], report->cohort_count - i);
+		bool plotted;
+
+		of_curve = points ? points : of_curve;
+		plotted = is_plotted(&report->cohort[i], of_curve > 0);
+		if ((points || plotted) && shown++ == 0)
+			disagg_strbuf_puts(out, "<h2>Distributions <small>red failed, amber "
+						"warned</small></h2><div class=\"plots\">\n");
+		if (points)
+			report_put_curve(out, &report->cohort[i], points);
+		if (plotted && report_put_plot(out, arena, &report->cohort[i]) != 0)
 			return -1;
+		of_curve -= of_curve > 0;
 	}
 	if (shown > 0)
 		disagg_strbuf_puts(out, "</div>\n");

@@ -165,6 +165,31 @@ static void collectives(struct fleet *fleet)
 		"nccl.interop's bandwidth only warns");
 }
 
+static void sizes(void)
+{
+	static const struct {
+		const char *param;
+		int64_t want;
+	} cases[] = {
+		{"8192", 8192},
+		{"1G", INT64_C(1) << 30},
+		{"all_reduce 8M", 8 << 20},
+		{"all_reduce 64K in-place", 64 << 10},
+		{"isolated 2T x", INT64_C(2) << 40},
+		{"verdict", -1},
+		{"", -1},
+		{"M", -1},
+		{"-1M", -1},
+		{"99999999999999999999G", -1},
+		{NULL, -1},
+	};
+	size_t at, len;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		is_int(disagg_param_bytes(cases[i].param, &at, &len), cases[i].want,
+			cases[i].param ? cases[i].param : "none");
+}
+
 static void relative_steps(struct fleet *fleet)
 {
 	static const struct {
@@ -177,6 +202,7 @@ static void relative_steps(struct fleet *fleet)
 		{"hbm.copy", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"pcie.h2d", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"pcie.d2h", 0.03, DISAGG_PROBE_FAIL, "3 %"},
+		{"pcie.shared", 0.07, DISAGG_PROBE_WARN, "7 %"},
 		{"p2p.matrix", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"nccl.intra", 0.05, DISAGG_PROBE_FAIL, "5 %"},
 		{"nccl.pairs", 0.05, DISAGG_PROBE_FAIL, "5 %"},
@@ -425,6 +451,7 @@ int main(void)
 	floors(fleet);
 	references(fleet);
 	collectives(fleet);
+	sizes();
 	relative_steps(fleet);
 	fleets(fleet);
 	latencies(fleet);
