@@ -91,6 +91,10 @@ static int size_direct(struct disagg_submit *submit, struct disagg_sizing *sizin
 	for (unsigned i = 0; i < sizing->count; i++) {
 		struct disagg_size *size = &sizing->v[i];
 
+		/* nobody probes: there is no disagg-run */
+		if (strcmp(size->option, "nodes") == 0 && submit->plan->spare_nodes &&
+			set_number(&submit->arena, size, submit->plan->nodes))
+			return -1;
 		if (strcmp(size->option, "ntasks-per-node") == 0 &&
 			set_number(&submit->arena, size, tasks))
 			return -1;

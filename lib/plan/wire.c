@@ -10,7 +10,14 @@
 #define CRC_DIGITS  8u
 #define DRAFT_BYTES (16u * 1024u * 1024u) /* so that an error can say how long a plan is */
 
-enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOL, FIELD_DIALECT };
+enum field_kind {
+	FIELD_TEXT,
+	FIELD_NUMBER,
+	FIELD_BOOL,
+	FIELD_DIALECT,
+	FIELD_SUITE,
+	FIELD_FAILURE,
+};
 
 struct field {
 	const char *key;
@@ -42,11 +49,40 @@ static const struct field plan_fields[] = {
 	FIELD(infra_node, FIELD_NUMBER),
 	FIELD(client_node, FIELD_NUMBER),
 	FIELD(gpus_used, FIELD_NUMBER),
+	FIELD(probes, FIELD_SUITE),
+	FIELD(on_failure, FIELD_FAILURE),
+	FIELD(spare_nodes, FIELD_NUMBER),
 };
+
+_Static_assert(sizeof(enum disagg_dialect) == sizeof(unsigned) &&
+		       sizeof(enum disagg_probing_suite) == sizeof(unsigned) &&
+		       sizeof(enum disagg_probing_failure) == sizeof(unsigned),
+	"a name's number is read and written as unsigned");
 
 #define FIELD_COUNT (sizeof(plan_fields) / sizeof(plan_fields[0]))
 
 static const char *const bool_names[] = {"no", "yes"};
+
+/* A field that is one of a list of names. */
+struct names {
+	const char *const *v;
+	unsigned count;
+	const char *expected;
+};
+
+static struct names names_of(enum field_kind kind)
+{
+	switch (kind) {
+	case FIELD_DIALECT:
+		return (struct names){disagg_dialect_names, DISAGG_SRTCTL + 1, "a dialect"};
+	case FIELD_SUITE:
+		return (struct names){
+			disagg_probing_suites, DISAGG_PROBING_THOROUGH + 1, "a suite of probes"};
+	default:
+		return (struct names){
+			disagg_probing_failures, DISAGG_PROBING_WARNS + 1, "fail, exclude or warn"};
+	}
+}
 
 /* ---- environment: the roles' maps are mostly equal, so each pair goes once ---- */
 
@@ -142,7 +178,7 @@ static void put_field(
 	else if (field->kind == FIELD_BOOL)
 		disagg_strbuf_puts(out, bool_names[*(const bool *)at]);
 	else
-		disagg_strbuf_puts(out, disagg_dialect_names[*(const enum disagg_dialect *)at]);
+		disagg_strbuf_puts(out, names_of(field->kind).v[*(const unsigned *)at]);
 	disagg_strbuf_putc(out, ';');
 }
 
@@ -259,6 +295,7 @@ static int read_field(
 	struct disagg_wire_reader *reader, struct disagg_plan *plan, const struct field *field)
 {
 	void *at = (char *)plan + field->offset;
+	struct names names;
 	unsigned value = 0;
 
 	if (disagg_wire_literal(reader, field->key) < 0 || disagg_wire_literal(reader, "=") < 0)
@@ -273,9 +310,10 @@ static int read_field(
 		*(bool *)at = value;
 		return 0;
 	}
-	if (read_name(reader, disagg_dialect_names, DISAGG_SRTCTL + 1, "a dialect", &value) < 0)
+	names = names_of(field->kind);
+	if (read_name(reader, names.v, names.count, names.expected, &value) < 0)
 		return -1;
-	*(enum disagg_dialect *)at = (enum disagg_dialect)value;
+	*(unsigned *)at = value; /* an enum, each as wide */
 	return 0;
 }
 
