@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DISAGG_HELPERS_RUN_OUTCOME_H
+#define DISAGG_HELPERS_RUN_OUTCOME_H
+
+#include "lib/base/hostlist.h"
+#include "lib/probe/record.h"
+
+/*
+ * What the records of a folder (its *.jsonl files, schema disagg.probe/1) say of each
+ * host of a job: the worst of its records.  A host without any is unknown, for
+ * nobody knows what it is worth.
+ */
+struct run_outcome_host {
+	enum disagg_probe_status status;
+	unsigned records;
+	const char *why; /* of fail, unknown and warn: "gemm.bf16, GPU 3: 632 TFLOPS: ..." */
+};
+
+struct run_outcome {
+	struct run_outcome_host *host; /* in the order of the hosts */
+	unsigned records;	       /* of all hosts */
+	unsigned count[DISAGG_PROBE_UNKNOWN + 1];
+};
+
+/* DISAGG_SYSTEM: the folder or a file of it cannot be read.  No folder: no records. */
+int run_outcome_read(struct disagg_arena *arena, const char *dir,
+	const struct disagg_hostlist *hosts, struct run_outcome *ret, struct disagg_err *err);
+
+#endif
