@@ -48,6 +48,26 @@ static const char *words_of(struct disagg_arena *arena, const struct disagg_prob
 		record->reason ? ": " : "", record->reason ? record->reason : "");
 }
 
+/* The probe's bit; 0 where there are too many, or no memory. */
+static uint64_t bit_of(struct reader *reader, const char *probe)
+{
+	struct run_outcome *outcome = reader->outcome;
+	const unsigned most = sizeof(outcome->probe) / sizeof(outcome->probe[0]);
+	unsigned i = 0;
+
+	while (i < outcome->probe_count && strcmp(outcome->probe[i], probe) != 0)
+		i++;
+	if (i == most)
+		return 0;
+	if (i == outcome->probe_count) {
+		outcome->probe[i] = disagg_arena_strdup(reader->arena, probe);
+		if (!outcome->probe[i])
+			return 0;
+		outcome->probe_count++;
+	}
+	return UINT64_C(1) << i;
+}
+
 static int take_record(struct reader *reader, const struct disagg_probe_record *record)
 {
 	const struct host_of key = {.name = record->node ? record->node : ""};
@@ -60,6 +80,7 @@ static int take_record(struct reader *reader, const struct disagg_probe_record *
 		return 0;
 	host = &reader->outcome->host[found->index];
 	first = !host->records++;
+	host->probes |= bit_of(reader, record->probe);
 	reader->outcome->records++;
 	if (!first && weight[record->status] <= weight[host->status])
 		return 0;
@@ -135,6 +156,13 @@ static int read_folder(struct reader *reader, const char *dir, struct disagg_err
 	return rc;
 }
 
+static void count(const struct disagg_hostlist *hosts, struct run_outcome *outcome)
+{
+	memset(outcome->count, 0, sizeof(outcome->count));
+	for (unsigned i = 0; i < hosts->count; i++)
+		outcome->count[outcome->host[i].status]++;
+}
+
 int run_outcome_read(struct disagg_arena *arena, const char *dir,
 	const struct disagg_hostlist *hosts, struct run_outcome *ret, struct disagg_err *err)
 {
@@ -157,8 +185,32 @@ int run_outcome_read(struct disagg_arena *arena, const char *dir,
 	qsort(reader.by_name, reader.count, sizeof(*reader.by_name), by_name);
 	if (read_folder(&reader, dir, err))
 		return -1;
-	for (unsigned i = 0; i < hosts->count; i++)
-		outcome.count[outcome.host[i].status]++;
+	count(hosts, &outcome);
 	*ret = outcome;
+	return 0;
+}
+
+int run_outcome_cut(struct disagg_arena *arena, const struct disagg_hostlist *hosts,
+	struct run_outcome *outcome)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < hosts->count; i++)
+		all |= outcome->host[i].probes;
+	for (unsigned i = 0; i < hosts->count; i++) {
+		struct run_outcome_host *host = &outcome->host[i];
+		unsigned lacks = 0;
+
+		if (host->probes == all || !host->records || host->status == DISAGG_PROBE_FAIL)
+			continue;
+		while (!((all & ~host->probes) >> lacks & 1))
+			lacks++;
+		host->status = DISAGG_PROBE_UNKNOWN;
+		host->why = disagg_arena_printf(
+			arena, "it was not done with %s", outcome->probe[lacks]);
+		if (!host->why)
+			return -1;
+	}
+	count(hosts, outcome);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "lib/base/hostlist.h"
 #include "lib/probe/record.h"
+#include <stdint.h>
 
 /*
  * What the records of a folder (its *.jsonl files, schema disagg.probe/1) say of each
@@ -13,6 +14,7 @@
 struct run_outcome_host {
 	enum disagg_probe_status status;
 	unsigned records;
+	uint64_t probes; /* a bit each; those behind the 64th are not counted */
 	const char *why; /* of fail, unknown and warn: "gemm.bf16, GPU 3: 632 TFLOPS: ..." */
 };
 
@@ -20,10 +22,17 @@ struct run_outcome {
 	struct run_outcome_host *host; /* in the order of the hosts */
 	unsigned records;	       /* of all hosts */
 	unsigned count[DISAGG_PROBE_UNKNOWN + 1];
+	const char *probe[64]; /* names, as they first came */
+	unsigned probe_count;
 };
 
 /* DISAGG_SYSTEM: the folder or a file of it cannot be read.  No folder: no records. */
 int run_outcome_read(struct disagg_arena *arena, const char *dir,
 	const struct disagg_hostlist *hosts, struct run_outcome *ret, struct disagg_err *err);
+
+/* After a step that did not end by itself: a host that has no record of a probe that
+ * others have was not done, and is unknown unless it has failed already. */
+int run_outcome_cut(struct disagg_arena *arena, const struct disagg_hostlist *hosts,
+	struct run_outcome *outcome);
 
 #endif

@@ -15,6 +15,7 @@
 #define MOST_NAMED  8u	/* nodes, in one line */
 #define MOST_DRAINS 64u /* lines to paste */
 #define REASON	    120u
+#define LAST_EXIT   128 /* above it a task was ended by a signal */
 
 /*
  * Step 0: one step over all hosts of the job, spare ones too, before anything of
@@ -251,6 +252,9 @@ static void judge_all(struct run *run, const struct run_outcome *outcome, bool l
 	unsigned bad = outcome->count[DISAGG_PROBE_FAIL], all = run->in.hosts.count;
 	unsigned unknown = outcome->count[DISAGG_PROBE_UNKNOWN];
 
+	if (bad && unknown)
+		run_warn(run, "%u of %u nodes could not be probed: %s", unknown, all,
+			named(run, outcome, DISAGG_PROBE_UNKNOWN));
 	if (bad)
 		run_verdict(run, DISAGG_CHECK, NULL, "%u of %u nodes failed the probes: %s", bad,
 			all, named(run, outcome, DISAGG_PROBE_FAIL));
@@ -358,12 +362,24 @@ static void judge_silence(struct run *run, bool late)
 			NULL, "no node was probed: %s (see '%s')", words, log ? log : "");
 }
 
+static int read_outcome(struct run *run, const char *dir, bool late, struct run_outcome *ret,
+	struct disagg_err *err)
+{
+	bool cut = late || disagg_proc_code(run->probe.status) > LAST_EXIT;
+
+	if (run_outcome_read(&run->arena, dir, &run->in.hosts, ret, err))
+		return -1;
+	if (cut && run_outcome_cut(&run->arena, &run->in.hosts, ret))
+		return disagg_err_nomem(err);
+	return 0;
+}
+
 static void judge(struct run *run, const char *dir, bool late)
 {
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct run_outcome outcome;
 
-	if (run_outcome_read(&run->arena, dir, &run->in.hosts, &outcome, &err)) {
+	if (read_outcome(run, dir, late, &outcome, &err)) {
 		run_verdict_err(run, NULL, &err);
 		return;
 	}

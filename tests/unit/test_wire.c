@@ -37,6 +37,9 @@ static void test_round_trips(void)
 	plan->log_dir = "";
 	plan->served_name = "100% ; , ~";
 	plan->gpus_unmanaged = true;
+	plan->probes = DISAGG_PROBING_THOROUGH;
+	plan->on_failure = DISAGG_PROBING_EXCLUDES;
+	plan->spare_nodes = 7;
 	plan->role[0].pin[DISAGG_PORT_HTTP] = 9000;
 	plan->role[0].pin[DISAGG_PORT_DIST] = 0;
 	round_trip(plan, 2048, "texts that look like the format");
@@ -230,6 +233,10 @@ static void test_bad_payloads(void)
 	} rows[] = {
 		{"dialect=native", "dialect=other", "expected a dialect"},
 		{"rehearse=no", "rehearse=maybe", "expected yes or no"},
+		{"probes=none", "probes=slow", "expected a suite of probes"},
+		{"on_failure=fail", "on_failure=drain", "expected fail, exclude or warn"},
+		{"spare_nodes=0", "spare_nodes=16382", "a plan with 16382 spare nodes"},
+		{"spare_nodes=0", "spare_nodes=-1", "expected a number"},
 		{"nodes=3", "nodes=99999", "a plan of 99999 nodes"},
 		{"nodes=3", "nodes=", "expected a number"},
 		{"nodes=3", "nodez=3", "expected 'nodes'"},
