@@ -78,9 +78,9 @@ int disagg_plan_exclude(struct disagg_arena *arena, struct disagg_plan *plan, co
 		return -1;
 	if (plan->nodes <= hosts->count - without.count)
 		return 0;
-	return disagg_err_set(err, DISAGG_CONFIG, "the plan needs %u nodes but the job has %u%s",
-		(unsigned)plan->nodes, hosts->count - without.count,
-		without.count ? " that are not excluded" : "");
+	return disagg_err_set(err, DISAGG_CONFIG,
+		"the job's plan is for %u nodes, but the job has %u%s", (unsigned)plan->nodes,
+		hosts->count - without.count, without.count ? " that are not excluded" : "");
 }
 
 int disagg_plan_hosts(struct disagg_arena *arena, struct disagg_plan *plan, const char *nodelist,

@@ -90,7 +90,7 @@ static void test_excluded(void)
 	ok(shown(got, "nodelist", "n3"), "is on the host that took its place");
 	got = play(S_CTX_LOCAL, step_past_excluded, "n[1-2]");
 	is_int(got->rc, -1, "with too many of them");
-	has_str(got->log, "the plan needs 3 nodes but the job has 2 that are not excluded",
+	has_str(got->log, "the job's plan is for 3 nodes, but the job has 2 that are not excluded",
 		"it is refused with a reason");
 }
 
@@ -241,10 +241,11 @@ static const struct node_case node_cases[] = {
 		"SLURM_DISAGG_EXCLUDED", "n2", "belongs on node 2 ('n3')", NULL, NULL},
 	{"more excluded than there are to spare", "decode:1", "n3", 0, 1, 0, 1, "-spare",
 		"SLURM_DISAGG_EXCLUDED", "n[0-1]",
-		"the plan needs 3 nodes but the job has 2 that are not excluded", NULL, NULL},
-	{"excluded without any to spare", "decode:1", "n2", 0, 1, 0, 1, NULL,
-		"SLURM_DISAGG_EXCLUDED", "n1", "the plan needs 3 nodes but the job has 2", NULL,
+		"the job's plan is for 3 nodes, but the job has 2 that are not excluded", NULL,
 		NULL},
+	{"excluded without any to spare", "decode:1", "n2", 0, 1, 0, 1, NULL,
+		"SLURM_DISAGG_EXCLUDED", "n1", "the job's plan is for 3 nodes, but the job has 2",
+		NULL, NULL},
 	{"an excluded host of another job", "decode:1", "n2", 0, 1, 0, 1, "-spare",
 		"SLURM_DISAGG_EXCLUDED", "m9", "'m9' is not a node of the job", NULL, NULL},
 	{"a line for the log among the excluded", "decode:1", "n2", 0, 1, 0, 1, "-spare",

@@ -34,7 +34,7 @@ static void test_orders(void)
 		{"n[0-5]", "n4,n[0,2]", "n1 n3 n5 n0 n2 n4", NULL},
 		{"b2,a[10,9],c", "a10", "b2 a9 c a10", NULL},
 		/* refused */
-		{"n[0-1]", NULL, NULL, "the plan needs 3 nodes but the job has 2"},
+		{"n[0-1]", NULL, NULL, "the job's plan is for 3 nodes, but the job has 2"},
 		{"n[0-2]", "n1", NULL, "the job has 2 that are not excluded"},
 		{"n[0-3]", "n[0-3]", NULL, "the job has 0 that are not excluded"},
 		{"n[0-3]", "n9", NULL, "'n9' is not a node of the job"},
