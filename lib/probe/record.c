@@ -76,6 +76,7 @@ void disagg_probe_record_put(struct disagg_strbuf *out, const struct disagg_prob
 	put_index(&writer, "rail", record->rail);
 	put_text(&writer, "param", record->param);
 	put_text(&writer, "cohort", record->cohort);
+	put_text(&writer, "digest", record->digest);
 	put_value(&writer, record);
 	put_limits(&writer, record);
 	disagg_json_put_text(&writer, "status", disagg_probe_status_name(record->status));
@@ -146,6 +147,7 @@ static int read_texts(struct disagg_arena *arena, const struct disagg_json *json
 		{"param", MOST_NAME, &record->param},
 		{"cohort", MOST_NAME, &record->cohort},
 		{"unit", MOST_NAME, &record->unit},
+		{"digest", MOST_NAME, &record->digest},
 		{"ref_source", MOST_TEXT, &record->ref_source},
 		{"reason", MOST_TEXT, &record->reason},
 		{"hint", MOST_TEXT, &record->hint},

@@ -48,6 +48,10 @@ struct disagg_probe_record {
 	const char *unit; /* "TFLOPS", "GB/s" (1e9 bytes), "us", "ms" */
 	enum disagg_probe_better better;
 
+	/* What is to be equal among the same probe, param and cohort, at most 64 bytes: a
+	 * checksum in hex.  The judge names the minority; NULL: nothing of the kind */
+	const char *digest;
+
 	enum disagg_probe_status status;
 	const char *reason; /* why it is not a pass; NULL */
 	const char *hint;   /* what explains it, or what to do; NULL */

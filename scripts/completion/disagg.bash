@@ -120,11 +120,24 @@ _disagg_status() { # WORD
 	)
 }
 
+# The last name of a list of probes is completed, with those before it.
+_disagg_probes() { # WORD
+	local done=
+
+	case $1 in
+	*,*) done=${1%,*}, ;;
+	esac
+	_disagg_reply "$(disagg-probe --list 2>/dev/null |
+		sed "1d; s/ .*//; s/^/$done/")" "$1"
+}
+
 _disagg_other() { # VERB
 	local word before option
 
 	_disagg_look
 	case $1$option in
+	probe--suite) _disagg_reply "quick standard thorough" "$word" ;;
+	probe--probe | probe--skip) _disagg_probes "$word" ;;
 	*--format) _disagg_reply "text json" "$word" ;;
 	wait--kind)
 		_disagg_reply "http tcp etcd nats dynamo sglang-router trtllm-server vllm" "$word"
@@ -163,4 +176,4 @@ _disagg_program() {
 }
 
 complete -F _disagg_disagg disagg
-complete -F _disagg_program disagg-{bench,exec,node,plan,run,shell,sim,status,wait}
+complete -F _disagg_program disagg-{bench,exec,node,plan,probe,run,shell,sim,status,wait}

@@ -90,7 +90,7 @@ check "the plugins look at no GPU library" \
 	low="lib/base lib/conf lib/plan lib/engine lib/topo"
 	check "lib does not exit" \
 		"$(code '(^|[^a-z_0-9])(exit|_exit|abort|assert|err|errx|warn|warnx)[(]' \
-			$(sources lib) | grep -v '^lib/host/proc\.c:.*_exit(12[67])')" # forked children
+			$(sources lib) | grep -vE '^lib/host/proc\.c:.*_exit[(]12[67][)]|^lib/probe/child\.c:.*_exit[(]')" # forked children
 	check "lib does not print" \
 		"$(code '(^|[^a-z_0-9])(printf|puts|putchar|perror|syslog)[(]|std(out|err)' \
 			$(sources $low))"
