@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/run-outcome.h"
+#include "lib/probe/probe.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_BYTES (64u * 1024u)
 
@@ -68,6 +70,21 @@ static uint64_t bit_of(struct reader *reader, const char *probe)
 	return UINT64_C(1) << i;
 }
 
+static int note_gpus(struct reader *reader, struct run_outcome_host *host,
+	const struct disagg_probe_record *record)
+{
+	const struct disagg_probe *probe = disagg_probe_find(record->probe);
+
+	if (record->status != DISAGG_PROBE_SKIP) {
+		host->gpus_measured += record->gpu >= 0;
+		return 0;
+	}
+	if (!probe || !probe->needs_gpu || host->gpus_skipped)
+		return 0;
+	host->gpus_skipped = words_of(reader->arena, record);
+	return host->gpus_skipped ? 0 : -1;
+}
+
 static int take_record(struct reader *reader, const struct disagg_probe_record *record)
 {
 	const struct host_of key = {.name = record->node ? record->node : ""};
@@ -81,6 +98,8 @@ static int take_record(struct reader *reader, const struct disagg_probe_record *
 	host = &reader->outcome->host[found->index];
 	first = !host->records++;
 	host->probes |= bit_of(reader, record->probe);
+	if (note_gpus(reader, host, record))
+		return -1;
 	reader->outcome->records++;
 	if (!first && weight[record->status] <= weight[host->status])
 		return 0;
@@ -91,12 +110,15 @@ static int take_record(struct reader *reader, const struct disagg_probe_record *
 	return host->why ? 0 : -1;
 }
 
-/* A line that is no record, or was cut when the disk was full, says nothing. */
+/* A line that is no record, or was cut when the disk was full, says nothing.  Those
+ * of a report are a list's elements. */
 static int take_line(struct reader *reader, const char *line, size_t len)
 {
 	struct disagg_probe_record record;
 	int rc = 0;
 
+	if (len > 1 && line[len - 1] == '\n' && line[len - 2] == ',')
+		len -= 2;
 	if (disagg_probe_record_read(reader->scratch, line, len, &record, NULL) == 0)
 		rc = take_record(reader, &record);
 	disagg_arena_release(reader->scratch);
@@ -132,6 +154,19 @@ static bool is_records(const char *name)
 
 	return name[0] != '.' && len > sizeof(end) - 1 &&
 	       strcmp(name + len - (sizeof(end) - 1), end) == 0;
+}
+
+/* 1: there is none. */
+static int read_report(struct reader *reader, const char *dir, struct disagg_err *err)
+{
+	const char *path = disagg_arena_printf(reader->arena, "%s/report.json", dir);
+
+	if (!path)
+		return disagg_err_nomem(err);
+	if (access(path, F_OK))
+		return 1;
+	reader->outcome->reported = true;
+	return read_file(reader, path, err);
 }
 
 static int read_folder(struct reader *reader, const char *dir, struct disagg_err *err)
@@ -174,6 +209,7 @@ int run_outcome_read(struct disagg_arena *arena, const char *dir,
 		.by_name = disagg_arena_array(arena, hosts->count + 1u, sizeof(*reader.by_name)),
 		.count = hosts->count,
 		.outcome = &outcome};
+	int rc;
 
 	if (!outcome.host || !reader.by_name)
 		return disagg_err_nomem(err);
@@ -183,7 +219,8 @@ int run_outcome_read(struct disagg_arena *arena, const char *dir,
 		reader.by_name[i] = (struct host_of){hosts->name[i], i};
 	}
 	qsort(reader.by_name, reader.count, sizeof(*reader.by_name), by_name);
-	if (read_folder(&reader, dir, err))
+	rc = read_report(&reader, dir, err);
+	if (rc < 0 || (rc && read_folder(&reader, dir, err)))
 		return -1;
 	count(hosts, &outcome);
 	*ret = outcome;
@@ -208,6 +245,25 @@ int run_outcome_cut(struct disagg_arena *arena, const struct disagg_hostlist *ho
 		host->status = DISAGG_PROBE_UNKNOWN;
 		host->why = disagg_arena_printf(
 			arena, "it was not done with %s", outcome->probe[lacks]);
+		if (!host->why)
+			return -1;
+	}
+	count(hosts, outcome);
+	return 0;
+}
+
+int run_outcome_want_gpus(struct disagg_arena *arena, const struct disagg_hostlist *hosts,
+	struct run_outcome *outcome)
+{
+	for (unsigned i = 0; i < hosts->count; i++) {
+		struct run_outcome_host *host = &outcome->host[i];
+
+		if (!host->gpus_skipped || host->gpus_measured ||
+			host->status == DISAGG_PROBE_FAIL || host->status == DISAGG_PROBE_UNKNOWN)
+			continue;
+		host->status = DISAGG_PROBE_UNKNOWN;
+		host->why = disagg_arena_printf(
+			arena, "no GPU of it was measured: %s", host->gpus_skipped);
 		if (!host->why)
 			return -1;
 	}

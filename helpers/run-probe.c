@@ -2,20 +2,26 @@
 #include "helpers/run.h"
 #include "helpers/run-outcome.h"
 #include "lib/host/rundir.h"
+#include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define MS_NS	    INT64_C(1000000)
-#define SECOND_NS   INT64_C(1000000000)
-#define STEP_NAME   "disagg-probe"
-#define LOG_NAME    "probes.log"
-#define FOLDER	    "probes"
-#define SAY_EVERY_S 10
-#define MOST_NAMED  8u	/* nodes, in one line */
-#define MOST_DRAINS 64u /* lines to paste */
-#define REASON	    120u
-#define LAST_EXIT   128 /* above it a task was ended by a signal */
+#define MS_NS	     INT64_C(1000000)
+#define SECOND_NS    INT64_C(1000000000)
+#define STEP_NAME    "disagg-probe"
+#define LOG_NAME     "probes.log"
+#define FOLDER	     "probes"
+#define SAY_EVERY_S  10
+#define MOST_FOLDERS 99u
+#define MOST_NAMED   8u	 /* nodes, in one line */
+#define MOST_DRAINS  64u /* lines to paste */
+#define REASON	     120u
+#define COMMON	     "the probes failed, and no single node is at fault (see '%s/report.md')"
+#define LAST_EXIT    128 /* above it a task was ended by a signal */
 
 /*
  * Step 0: one step over all hosts of the job, spare ones too, before anything of
@@ -56,7 +62,7 @@ static const char *const *program_of(struct run *run, const char *path, const ch
 		arena, "--suite=%s", disagg_probing_suites[run->in.plan->probes]);
 	argv[count++] = disagg_arena_printf(arena, "--out=%s", dir);
 	if (probing->only.count)
-		argv[count++] = list_of(arena, "only", &probing->only);
+		argv[count++] = list_of(arena, "probe", &probing->only);
 	if (probing->skip.count)
 		argv[count++] = list_of(arena, "skip", &probing->skip);
 	if (probing->reference)
@@ -68,9 +74,20 @@ static const char *const *program_of(struct run *run, const char *path, const ch
 	return argv;
 }
 
+/* So that the step's tasks know each other from whoever else finds their ports. */
+static const char *token_of(struct run *run)
+{
+	uint64_t word[2];
+
+	if (getrandom(word, sizeof(word), 0) != (ssize_t)sizeof(word))
+		return "DISAGG_PROBE_TOKEN"; /* without one they go by their addresses */
+	return disagg_arena_printf(
+		&run->arena, "DISAGG_PROBE_TOKEN=%016" PRIx64 "%016" PRIx64, word[0], word[1]);
+}
+
 static int spawn(struct run *run, const char *dir, int log_fd, struct disagg_err *err)
 {
-	static const char *const change[] = {"SLURM_DISAGG_ROLES=none", NULL};
+	const char *const change[] = {"SLURM_DISAGG_ROLES=none", token_of(run), NULL};
 	const char *path = disagg_proc_tool(&run->arena, STEP_NAME, run->path);
 	struct disagg_step_call call = {
 		.nodes = run->in.hosts.count, .name = STEP_NAME, .alone = true};
@@ -81,7 +98,7 @@ static int spawn(struct run *run, const char *dir, int log_fd, struct disagg_err
 		return disagg_err_set(err, DISAGG_MISSING,
 			"'" STEP_NAME "' is neither beside disagg-run nor in PATH");
 	call.program = program_of(run, path, dir);
-	if (!call.program)
+	if (!call.program || !change[1])
 		return disagg_err_nomem(err);
 	spec.argv = disagg_step_argv(&run->arena, &run->slurm, &call);
 	spec.envp = disagg_proc_env(&run->arena, run->envp, change);
@@ -239,15 +256,23 @@ static void suggest_drain(struct run *run, const struct run_outcome *outcome)
 		tame_reason(reason, outcome->host[i].why);
 		if (!said++)
 			run_say(run, "to keep jobs off, an admin may say:");
-		run_say(run,
-			"  scontrol update nodename=%s state=drain reason=\"disagg-probe: %s\"",
+		run_say(run, "  scontrol update nodename=%s state=drain reason='disagg-probe: %s'",
 			run->in.hosts.name[i], reason);
 	}
 }
 
 /* ---- what follows from it ---- */
 
-static void judge_all(struct run *run, const struct run_outcome *outcome, bool late)
+/* What the report holds against all together, such as a cohort that is slow, is no
+ * node's own fault. */
+static bool is_common(const struct run *run, const struct run_outcome *outcome)
+{
+	return outcome->reported && !outcome->count[DISAGG_PROBE_FAIL] &&
+	       disagg_proc_code(run->probe.status) == DISAGG_CHECK;
+}
+
+static void judge_all(
+	struct run *run, const struct run_outcome *outcome, const char *dir, bool late)
 {
 	unsigned bad = outcome->count[DISAGG_PROBE_FAIL], all = run->in.hosts.count;
 	unsigned unknown = outcome->count[DISAGG_PROBE_UNKNOWN];
@@ -258,6 +283,8 @@ static void judge_all(struct run *run, const struct run_outcome *outcome, bool l
 	if (bad)
 		run_verdict(run, DISAGG_CHECK, NULL, "%u of %u nodes failed the probes: %s", bad,
 			all, named(run, outcome, DISAGG_PROBE_FAIL));
+	else if (is_common(run, outcome))
+		run_verdict(run, DISAGG_CHECK, NULL, COMMON, dir);
 	else if (unknown)
 		run_verdict(run, late ? DISAGG_TIMEOUT : DISAGG_SYSTEM, NULL,
 			"%u of %u nodes could not be probed: %s", unknown, all,
@@ -362,6 +389,11 @@ static void judge_silence(struct run *run, bool late)
 			NULL, "no node was probed: %s (see '%s')", words, log ? log : "");
 }
 
+static bool uses_gpus(const struct disagg_plan *plan)
+{
+	return !plan->rehearse && (plan->gpus_used || !plan->role_count);
+}
+
 static int read_outcome(struct run *run, const char *dir, bool late, struct run_outcome *ret,
 	struct disagg_err *err)
 {
@@ -369,7 +401,9 @@ static int read_outcome(struct run *run, const char *dir, bool late, struct run_
 
 	if (run_outcome_read(&run->arena, dir, &run->in.hosts, ret, err))
 		return -1;
-	if (cut && run_outcome_cut(&run->arena, &run->in.hosts, ret))
+	if (cut && !ret->reported && run_outcome_cut(&run->arena, &run->in.hosts, ret))
+		return disagg_err_nomem(err);
+	if (uses_gpus(run->in.plan) && run_outcome_want_gpus(&run->arena, &run->in.hosts, ret))
 		return disagg_err_nomem(err);
 	return 0;
 }
@@ -396,18 +430,43 @@ static void judge(struct run *run, const char *dir, bool late)
 	if (late)
 		run_warn(run, "the probes were ended after %lld s, their limit",
 			(long long)run->in.job->probing.timeout.v);
+	if (run->in.plan->on_failure != DISAGG_PROBING_ENDS && is_common(run, &outcome))
+		run_warn(run, COMMON, dir);
 	if (run->in.plan->on_failure == DISAGG_PROBING_WARNS)
 		warn_of(run, &outcome, "");
 	else if (run->in.plan->on_failure == DISAGG_PROBING_EXCLUDES && run->in.plan->role_count)
 		exclude(run, &outcome);
 	else
-		judge_all(run, &outcome, late);
+		judge_all(run, &outcome, dir, late);
+}
+
+/* Each run has its own, also the second in one run directory: what is in it is what
+ * this one has seen. */
+static const char *make_folder(struct run *run, struct disagg_err *err)
+{
+	const char *dir = NULL;
+
+	for (unsigned i = 1; i <= MOST_FOLDERS; i++) {
+		dir = i == 1 ? disagg_arena_printf(&run->arena, "%s/" FOLDER, run->in.run_dir)
+			     : disagg_arena_printf(
+				       &run->arena, "%s/" FOLDER ".%u", run->in.run_dir, i);
+		if (!dir) {
+			disagg_err_nomem(err);
+			return NULL;
+		}
+		if (mkdir(dir, 0777) == 0)
+			return run->probe_dir = dir;
+		if (errno != EEXIST)
+			break;
+	}
+	disagg_err_sys(err, "cannot make the folder '%s'", dir);
+	return NULL;
 }
 
 int run_probe(struct run *run)
 {
-	const char *dir = disagg_arena_printf(&run->arena, "%s/" FOLDER, run->in.run_dir);
 	struct disagg_err err = DISAGG_ERR_INIT;
+	const char *dir;
 	bool late;
 
 	if (run->in.plan->probes == DISAGG_PROBING_NONE)
@@ -416,11 +475,8 @@ int run_probe(struct run *run)
 	run_say(run, "probing %u node%s: %s suite, at most %lld s", run->in.hosts.count,
 		run->in.hosts.count == 1 ? "" : "s", disagg_probing_suites[run->in.plan->probes],
 		(long long)run->in.job->probing.timeout.v);
-	if (!dir)
-		disagg_err_nomem(&err);
-	else
-		(void)start(run, dir, &err);
-	if (err.code) {
+	dir = make_folder(run, &err);
+	if (!dir || start(run, dir, &err)) {
 		run_verdict_err(run, NULL, &err);
 		return -1;
 	}

@@ -305,9 +305,11 @@ static void accept_nodes(struct run *run)
 {
 	unsigned count = run->in.hosts.count, warnings = run->state.warning_count;
 
-	run_verdict(run, DISAGG_OK, NULL, "%u node%s accepted%s: the records are in %s/probes",
-		count, count == 1 ? " is" : "s are", warnings ? ", with warnings" : "",
-		run->in.run_dir);
+	if (disagg_proc_code(run->probe.status) == DISAGG_SKIPPED)
+		run_verdict(run, DISAGG_SKIPPED, NULL,
+			"nothing was measured: no probe applies to the nodes");
+	run_verdict(run, DISAGG_OK, NULL, "%u node%s accepted%s: the report is in %s", count,
+		count == 1 ? " is" : "s are", warnings ? ", with warnings" : "", run->probe_dir);
 }
 
 static void say_what(struct run *run)

@@ -82,6 +82,7 @@ struct run {
 	int signal_fd;
 	struct disagg_proc waiter; /* the child that waits for readiness */
 	struct disagg_proc probe;  /* step 0 */
+	const char *probe_dir;	   /* where its records go */
 	struct disagg_proc look;   /* the step that looks for the benchmark's client */
 	int waiter_fd;
 	bool waiter_done;

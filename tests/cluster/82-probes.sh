@@ -17,7 +17,7 @@ for word; do
 	case $word in
 	--out=*) out=${word#--out=} ;;
 	--suite=*) suite=${word#--suite=} ;;
-	--only=none.such)
+	--probe=none.such)
 		echo "disagg-probe: there is no probe 'none.such'" >&2
 		exit 2
 		;;
@@ -39,6 +39,7 @@ fail) record gemm.bf16 fail ',"gpu":3,"value":632,"unit":"TFLOPS","reason":"\"$(
 hang) sleep 600 ;;
 silent) rm "$out/$node.jsonl" ;;
 die) kill -9 $$ ;;
+nogpu) record gemm.bf16 skip ',"reason":"no NVIDIA driver"' ;;
 *) record gemm.bf16 "$kind" ',"gpu":0,"value":790,"unit":"TFLOPS"' ;;
 esac
 [ "$kind" = pass ]
@@ -67,7 +68,7 @@ run_job() { # CONFIG SBATCH-ARGUMENT...; prints the id
 	local config=$1
 	shift
 	as_user env PATH="$WORK/bin:$PATH" FAULTS="${FAULTS:-}" sbatch --parsable --output=%j.out \
-		--disagg-rehearse --disagg-config="$config" "$@" "$SRC/scripts/disagg-job.sh"
+		${REHEARSE---disagg-rehearse} --disagg-config="$config" "$@" "$SRC/scripts/disagg-job.sh"
 }
 
 of() { # JOB JQ-FILTER
@@ -100,8 +101,8 @@ is "$(of "$job" '.phases | keys_unsorted | join(" ")')" \
 is "$(of "$job" '.warnings | join(" ")')" "1 of 4 nodes failed the probes and are passed over:\
  ${n[2]} (gemm.bf16, GPU 3: 632 TFLOPS: \"\$(touch owned)\" expected 700)" "a warning names it"
 out=$(cat "$WORK/$job.out")
-has "$out" "scontrol update nodename=${n[2]} state=drain reason=\"disagg-probe: gemm.bf16, GPU 3:\
- 632 TFLOPS: ??(touch owned)? expected 700\"" "the drain line can be pasted"
+has "$out" "scontrol update nodename=${n[2]} state=drain reason='disagg-probe: gemm.bf16, GPU 3:\
+ 632 TFLOPS: ??(touch owned)? expected 700'" "the drain line can be pasted"
 log=$(cat "$WORK/disagg-$job/benchmark.log")
 has "$log" "decode ${n[1]}:" "the endpoints are of the hosts that are left"
 hasnt "$log" "${n[2]}:" "and none is the bad one's"
@@ -155,10 +156,28 @@ has "$(of "$job" .verdict.text)" "in phase 'probe'" "the verdict says when"
 # ---- acceptance ----
 job=$(run_job acceptance.yaml)
 ends "an acceptance run" COMPLETED 0 "$job"
-has "$(of "$job" .verdict.text)" "4 nodes are accepted: the records are in" "the verdict says where"
+has "$(of "$job" .verdict.text)" "4 nodes are accepted: the report is in" "the verdict says where"
 job=$(FAULTS="${n[1]}=fail" run_job acceptance.yaml -N2)
 ends "of as many nodes as the user says" FAILED 1 "$job"
 has "$(of "$job" .verdict.text)" "1 of 2 nodes failed the probes: ${n[1]}" "which are all judged"
+job=$(FAULTS="${n[1]}=nogpu" REHEARSE='' run_job acceptance.yaml)
+ends "of a node whose GPUs nobody could measure" FAILED 5 "$job"
+has "$(of "$job" .verdict.text)" "1 of 4 nodes could not be probed: ${n[1]} (no GPU of it was\
+ measured: gemm.bf16: no NVIDIA driver)" "is no pass"
+
+# ---- the real thing: a rehearsal asks for no GPUs, and measures what there is beside ----
+install -m 755 "$BUILD/bin/disagg-probe" "$WORK/bin"
+job=$(run_job acceptance.yaml --disagg-set=probes.suite=quick)
+ends "disagg-probe itself" COMPLETED 0 "$job"
+is "$(jq -rs '[.[] | select(.probe == "env.fingerprint" and .status == "pass") | .node] | unique | join(" ")' \
+	"$WORK/disagg-$job/probes/records.jsonl")" "${n[*]}" "every node has its records"
+job=$(run_job spare.yaml --disagg-set='probes.only=[clock.*]')
+ends "one probe alone, before a deployment" COMPLETED 0 "$job"
+is "$(jq -rs '[.[].probe] | unique | join(" ")' "$WORK/disagg-$job/probes/records.jsonl")" clock.skew \
+	"which leaves its records"
+job=$(run_job spare.yaml --disagg-set='probes.only=[no.such]')
+ends "a probe that there is not" FAILED 3 "$job"
+has "$(of "$job" .verdict.text)" "no.such" "is named"
 
 no_node_drained
 done_testing

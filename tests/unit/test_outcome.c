@@ -43,7 +43,6 @@ static void test_worst(void)
 			       ",\"gpu\":3,\"value\":632,\"unit\":\"GB/s\",\"reason\":\"slow\"")
 			       RECORD("copy", "m9", "fail", "")
 				       RECORD("copy", "n1", "pass", "") "{\"schema\":\"disagg.pro");
-	put("report.json", RECORD("x", "n10", "fail", ""));
 	put(".c.jsonl", RECORD("x", "n10", "fail", ""));
 	is_int(run_outcome_read(&arena, dir, &hosts, &got, NULL), 0, "a folder of records");
 	is_int(got.records, 6, "has six of the job's hosts");
@@ -57,8 +56,49 @@ static void test_worst(void)
 	is_int(got.count[DISAGG_PROBE_UNKNOWN], 1, "one is unknown");
 	drop("a.jsonl");
 	drop("b.jsonl");
-	drop("report.json");
 	drop(".c.jsonl");
+	disagg_arena_release(&arena);
+}
+
+/* A run that came to its end has judged its records. */
+static void test_report(void)
+{
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct run_outcome got;
+
+	put("records.jsonl", RECORD("gemm", "n10", "pass", "") RECORD("gemm", "n2", "pass", ""));
+	put("report.json", "{\"schema\":\"disagg.report/1\",\n\"records\":[\n"
+			   "{\"schema\":\"disagg.probe/1\",\"probe\":\"gemm\",\"node\":\"n10\","
+			   "\"status\":\"fail\"},\n" RECORD("gemm", "n2", "warn", "") "]}\n");
+	is_int(run_outcome_read(&arena, dir, &hosts, &got, NULL), 0, "a report");
+	ok(got.reported, "is told of");
+	is_int(got.records, 2, "its records alone count");
+	is_int(got.host[0].status, DISAGG_PROBE_FAIL, "with a comma behind");
+	is_int(got.host[1].status, DISAGG_PROBE_WARN, "and without");
+	drop("records.jsonl");
+	drop("report.json");
+	disagg_arena_release(&arena);
+}
+
+static void test_gpus(void)
+{
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct run_outcome got;
+
+	put("a.jsonl", RECORD("gemm.bf16", "n10", "skip", ",\"reason\":\"no driver\"") RECORD(
+			       "clock.skew", "n10", "pass", "") RECORD("p2p.matrix", "n2", "skip",
+			       ",\"reason\":\"one GPU\"") RECORD("gemm.bf16", "n2", "pass",
+			       ",\"gpu\":0") RECORD("clock.skew", "n1", "pass", "")
+			       RECORD("gemm.bf16", "n3", "skip", "") RECORD("x", "n3", "fail", ""));
+	is_int(run_outcome_read(&arena, dir, &hosts, &got, NULL), 0, "hosts with GPUs");
+	is_int(got.host[0].status, DISAGG_PROBE_PASS, "where nobody asks for them all is well");
+	is_int(run_outcome_want_gpus(&arena, &hosts, &got), 0, "but");
+	is_int(got.host[0].status, DISAGG_PROBE_UNKNOWN, "none was measured on this one");
+	is_str(got.host[0].why, "no GPU of it was measured: gemm.bf16: no driver", "for a reason");
+	is_int(got.host[1].status, DISAGG_PROBE_PASS, "one that was measured is enough");
+	is_int(got.host[2].status, DISAGG_PROBE_PASS, "where no GPU's probe ran none was to be");
+	is_int(got.host[3].status, DISAGG_PROBE_FAIL, "a fail stays one");
+	drop("a.jsonl");
 	disagg_arena_release(&arena);
 }
 
@@ -106,6 +146,8 @@ int main(void)
 	if (!mkdtemp(dir))
 		return 1;
 	test_worst();
+	test_report();
+	test_gpus();
 	test_cut();
 	test_nothing();
 	rmdir(dir);
