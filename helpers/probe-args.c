@@ -21,6 +21,7 @@ enum {
 	O_SINCE,
 	O_GEMM_SIZE,
 	O_GEMM_TIME,
+	O_COPY_SIZE,
 	O_NCCL_MIN,
 	O_NCCL_MAX,
 	O_KV_BLOCK,
@@ -53,6 +54,8 @@ const struct helper_option probe_options[] = {
 	{"since", O_SINCE, HELPER_VALUE, "TIME", "count the kernel log from TIME ago: 2h"},
 	{"gemm-size", O_GEMM_SIZE, HELPER_VALUE, "N", "of N x N x N (default 8192)"},
 	{"gemm-time", O_GEMM_TIME, HELPER_VALUE, "MS", "to measure for (default by the suite)"},
+	{"copy-size", O_COPY_SIZE, HELPER_VALUE, "BYTES",
+		"of copies, hbm twice that (default 512M)"},
 	{"nccl-min", O_NCCL_MIN, HELPER_VALUE, "BYTES", "smallest message (default 8M)"},
 	{"nccl-max", O_NCCL_MAX, HELPER_VALUE, "BYTES", "largest message (default 1G)"},
 	{"kv-block", O_KV_BLOCK, HELPER_VALUE, "BYTES", "of kv.path (default 1M)"},
@@ -164,6 +167,8 @@ static int take_options(struct args *args, int id, const char *value)
 		rc = take_number(args, "gemm-time", value, 3600 * 1000, &number);
 		args->gemm_ms = (unsigned)number;
 		return rc;
+	case O_COPY_SIZE:
+		return take_bytes(args, "copy-size", value, &options->copy_bytes);
 	case O_NCCL_MIN:
 		return take_bytes(args, "nccl-min", value, &options->nccl_min_bytes);
 	case O_NCCL_MAX:

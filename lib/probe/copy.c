@@ -167,15 +167,15 @@ static int open_host(struct copier *copier, struct disagg_err *err)
 	return 0;
 }
 
-/* What went down and up again is as it was. */
-static int check_bytes(struct copier *copier, struct disagg_err *err)
+/* Down and up again; whether it is as it was. */
+static int there_and_back(
+	struct copier *copier, unsigned char flip, bool *ret_same, struct disagg_err *err)
 {
 	const struct disagg_cuda *cuda = &copier->cuda;
-	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
 	unsigned char *from = copier->host_from;
 
 	for (size_t i = 0; i < copier->bytes; i++)
-		from[i] = (unsigned char)(i ^ i >> 8 ^ i >> 17);
+		from[i] = (unsigned char)((i ^ i >> 8 ^ i >> 17) ^ flip);
 	memset(copier->host_to, 0, copier->bytes);
 	if (copy_down(copier, err) != 0 ||
 		check(copier,
@@ -184,7 +184,20 @@ static int check_bytes(struct copier *copier, struct disagg_err *err)
 			"cuMemcpyDtoH", err) != 0 ||
 		disagg_gpudev_sync(&copier->dev, err) != 0)
 		return -1;
-	if (memcmp(copier->host_to, copier->host_from, copier->bytes) == 0)
+	*ret_same = memcmp(copier->host_to, from, copier->bytes) == 0;
+	return 0;
+}
+
+/* Each bit both ways, so that one that is stuck shows. */
+static int check_bytes(struct copier *copier, struct disagg_err *err)
+{
+	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
+	bool same, same_flipped;
+
+	if (there_and_back(copier, 0, &same, err) != 0 ||
+		there_and_back(copier, 0xff, &same_flipped, err) != 0)
+		return -1;
+	if (same && same_flipped)
 		return 0;
 	record.param = "data";
 	record.status = DISAGG_PROBE_FAIL;

@@ -86,6 +86,9 @@ int64_t disagg_param_bytes(const char *param);
 /* How far from the median is too far for the probe: rel above; 0: it has no rule. */
 double disagg_judge_rel(const char *probe, enum disagg_probe_better better);
 
+/* Whether it only warns because its whole cohort is as slow. */
+bool disagg_judge_is_common(const struct disagg_probe_record *record);
+
 /* What to do about a record that is not a pass: the action for the probe. */
 const char *disagg_judge_action(const struct disagg_probe_record *record);
 

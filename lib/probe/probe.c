@@ -4,9 +4,12 @@
 #include "lib/probe/clock.h"
 #include "lib/probe/environment.h"
 #include "lib/probe/gpuprobes.h"
+#include "lib/probe/health.h"
 #include "lib/probe/interop.h"
 #include "lib/probe/intra.h"
 #include "lib/probe/mesh.h"
+#include "lib/probe/node.h"
+#include "lib/probe/pairs.h"
 #include <string.h>
 
 /* A probe of a short suite belongs to the longer ones too. */
@@ -23,6 +26,32 @@ const struct disagg_probe disagg_probes[] = {
 		.about = "kernel, driver, libraries, settings: equal on all nodes",
 		.run = disagg_environment_run,
 		.lead = disagg_environment_lead,
+	},
+	{
+		.name = "hw.inventory",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_NODE,
+		.deadline_ms = 10000,
+		.about = "GPUs, links, adapters: as many and as wide on all nodes",
+		.run = disagg_inventory_run,
+	},
+	{
+		.name = "gpu.health",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_NODE,
+		.needs_gpu = true,
+		.only_looks = true,
+		.deadline_ms = 10000,
+		.about = "NVML: memory errors, links, throttling, recovery action",
+		.run = disagg_health_run,
+	},
+	{
+		.name = "kmsg.xid",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_NODE,
+		.deadline_ms = 10000,
+		.about = "Xids and other errors in the kernel log (root)",
+		.run = disagg_kernel_run,
 	},
 	{
 		.name = "gemm.bf16",
@@ -126,6 +155,32 @@ const struct disagg_probe disagg_probes[] = {
 		.lead = disagg_probe_interop_lead,
 	},
 	{
+		.name = "nccl.pairs",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.needs_gpu = true,
+		.deadline_ms = 60000,
+		.about = "NCCL between pairs of nodes, rail by rail; names what is slow",
+		.run = disagg_pairs_run,
+		.lead = disagg_pairs_lead,
+	},
+	{
+		.name = "rdma.port",
+		.suites = DISAGG_SUITE_STANDARD | DISAGG_SUITE_THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.deadline_ms = 10000,
+		.about = "state, rate and error counters of RDMA ports",
+		.run = disagg_rdma_run,
+	},
+	{
+		.name = "storage.model",
+		.suites = DISAGG_SUITE_THOROUGH,
+		.kind = DISAGG_PROBE_NODE,
+		.deadline_ms = 60000,
+		.about = "GB/s of reading the model, past the page cache and through it",
+		.run = disagg_storage_run,
+	},
+	{
 		.name = "net.tcp_mesh",
 		.suites = STANDARD,
 		.kind = DISAGG_PROBE_FLEET,
@@ -142,6 +197,21 @@ const struct disagg_probe disagg_probes[] = {
 		.about = "how far each node's clock is from the fleet's",
 		.run = disagg_clock_run,
 		.lead = disagg_clock_lead,
+	},
+	{
+		.name = "host.state",
+		.suites = QUICK,
+		.kind = DISAGG_PROBE_NODE,
+		.deadline_ms = 10000,
+		.about = "file systems, limits, kernel settings, IOMMU, tasks that hang",
+		.run = disagg_host_run,
+	},
+	{
+		.name = "service.wait",
+		.kind = DISAGG_PROBE_NODE,
+		.deadline_ms = 3600000,
+		.about = "how long a service takes to be ready (--service)",
+		.run = disagg_service_run,
 	},
 	{.name = NULL},
 };

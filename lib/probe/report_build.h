@@ -18,6 +18,15 @@ struct report_node {
 	size_t count, worst_count; /* records; those as bad as the node */
 	enum disagg_probe_status status;
 	const struct disagg_probe_record *worst; /* the first that is as bad; NULL: no record */
+	size_t problem;				 /* that tells of it */
+};
+
+/* What is told of one node, or of several that have the same warning or did not answer
+ * for the same reason; worst first. */
+struct report_problem {
+	const struct report_node *node; /* the first of them */
+	const char *hosts;		/* "n[3-5]" */
+	size_t count;
 };
 
 /* What is compared with each other. */
@@ -72,6 +81,8 @@ struct disagg_report {
 	size_t regression_count, compared;
 	struct report_probe *probe;
 	size_t probe_count;
+	struct report_problem *problem;
+	size_t problem_count;
 	size_t nodes[REPORT_STATUSES], records[REPORT_STATUSES];
 	struct disagg_report_failed *failed;
 	size_t failed_count;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ROWS    48u
+#define MOST_ROWS    32u
 #define MOST_COLUMNS 32u
 
 /* One cell: the worst of its records. */
@@ -26,7 +26,7 @@ struct heat {
 
 bool report_part(const struct disagg_probe_record *record, double *ret)
 {
-	double expected = record->has_fleet ? record->fleet_median : record->ref;
+	double expected = record->has_ref ? record->ref : record->fleet_median;
 
 	if (!record->has_value || (!record->has_fleet && !record->has_ref) || expected <= 0 ||
 		record->value <= 0)
@@ -66,7 +66,7 @@ static void put_cell(struct disagg_strbuf *out, const struct cell *cell)
 	disagg_strbuf_printf(
 		out, "<td class=\"%s\" title=\"", disagg_probe_status_name(cell->worst->status));
 	report_put_escaped(out, tip.text);
-	if (cell->part > 0)
+	if (cell->part > 0 && (cell->worst->has_value || cell->worst->status == DISAGG_PROBE_PASS))
 		disagg_strbuf_printf(out, "\">%.0f</td>", 100 * cell->part);
 	else
 		disagg_strbuf_printf(out, "\">%s</td>",
@@ -79,7 +79,8 @@ static void put_cell(struct disagg_strbuf *out, const struct cell *cell)
 static void put_heat(struct disagg_strbuf *out, const struct heat *heat)
 {
 	disagg_strbuf_printf(out,
-		"<h2>%s <small>%s</small></h2><div class=\"scroll\"><table class=\"heat\"><tr><th>%s</th>",
+		"<section><h2>%s <small>%s</small></h2><div class=\"scroll\">"
+		"<table class=\"heat\"><tr><th>%s</th>",
 		heat->title, heat->note, heat->corner);
 	for (size_t c = 0; c < heat->columns; c++) {
 		disagg_strbuf_puts(out, "<th>");
@@ -99,6 +100,7 @@ static void put_heat(struct disagg_strbuf *out, const struct heat *heat)
 	if (heat->rows_in_all > heat->rows)
 		disagg_strbuf_printf(out, "<p class=\"soft\">and %zu more nodes</p>\n",
 			heat->rows_in_all - heat->rows);
+	disagg_strbuf_puts(out, "</section>\n");
 }
 
 /* Rows are the first nodes, worst first, of those with such records; columns 0, 1, ... */
@@ -158,7 +160,7 @@ int report_put_gpu_matrix(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
 	struct heat heat = {.title = "GPUs",
-		.note = "worst value of each, in % of what was expected; worst nodes first",
+		.note = "worst value, % of expected; worst nodes first",
 		.corner = "node"};
 
 	if (make_heat(report, arena, gpu_of, "", &heat) != 0)
@@ -172,7 +174,7 @@ int report_put_rail_matrix(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
 	struct heat heat = {.title = "Rails",
-		.note = "worst value of each, in % of what was expected; worst nodes first",
+		.note = "worst value, % of expected; worst nodes first",
 		.corner = "node"};
 
 	if (make_heat(report, arena, rail_of, "rail ", &heat) != 0)
@@ -229,7 +231,7 @@ int report_put_pair_matrix(
 	struct cell *cell =
 		disagg_arena_array(arena, (size_t)MOST_COLUMNS * MOST_COLUMNS, sizeof(*cell));
 	struct heat heat = {.title = "Pairs of nodes",
-		.note = "worst value of each, in % of what was expected",
+		.note = "worst value, % of expected",
 		.corner = "from \\ to"};
 	size_t count = 0;
 	struct pair pair;

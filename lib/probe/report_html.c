@@ -74,7 +74,7 @@ static bool is_abnormal(const struct report_node *node)
 
 struct place {
 	const struct report_node *node;
-	size_t card; /* its number, worst first */
+	size_t card; /* that tells of it */
 };
 
 static int compare_places(const void *a, const void *b)
@@ -112,7 +112,7 @@ static int put_map(
 	if (count < 2 || count > MOST_MAPPED)
 		return 0;
 	for (size_t i = 0; i < count; i++)
-		place[i] = (struct place){report->node[i], i};
+		place[i] = (struct place){report->node[i], report->node[i]->problem};
 	qsort(place, count, sizeof(*place), compare_places);
 	disagg_strbuf_puts(out,
 		"<h2>All nodes <small>in the order of their names</small></h2>"
@@ -136,6 +136,21 @@ static void put_gauge(struct disagg_strbuf *out, const struct disagg_probe_recor
 		return;
 	disagg_strbuf_printf(out, "<span class=\"gauge\"><i style=\"width:%.0f%%\"></i></span>",
 		part > 1 ? 100 : 100 * part);
+}
+
+/* A line for each test that it failed. */
+static void put_reason(struct disagg_strbuf *out, struct disagg_strbuf *text, const char *reason)
+{
+	const char *part;
+
+	for (; reason; reason = part ? part + 2 : NULL) {
+		part = strstr(reason, "; ");
+		disagg_strbuf_clear(text);
+		disagg_strbuf_add(text, reason, part ? (size_t)(part - reason) : strlen(reason));
+		disagg_strbuf_puts(out, "<dd>");
+		report_put_escaped(out, text->text);
+		disagg_strbuf_puts(out, "</dd>");
+	}
 }
 
 static void put_line(struct disagg_strbuf *out, const struct disagg_probe_record *record)
@@ -163,11 +178,8 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_probe_record
 		put_gauge(out, record);
 		disagg_strbuf_puts(out, "</dd>");
 	}
-	if (record->reason) {
-		disagg_strbuf_puts(out, "<dd>");
-		report_put_escaped(out, record->reason);
-		disagg_strbuf_puts(out, "</dd>");
-	}
+	if (record->reason)
+		put_reason(out, &text, record->reason);
 	if (record->hint) {
 		disagg_strbuf_puts(out, "<dd>Hint: ");
 		report_put_escaped(out, record->hint);
@@ -177,21 +189,27 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_probe_record
 }
 
 static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
-	const struct report_node *node, size_t number)
+	const struct report_problem *problem, size_t number)
 {
+	const struct report_node *node = problem->node;
 	const char *status = disagg_probe_status_name(node->status);
 	const char *drain = report_drain(arena, node);
+	/* of a common cause one example is enough */
+	size_t most = node->worst && disagg_judge_is_common(node->worst) ? 1 : MOST_LINES;
 	size_t shown = 0;
 
 	disagg_strbuf_printf(out,
 		"<section class=\"card node %s\" id=\"node-%zu\"><div class=\"top\"><h3>", status,
 		number);
-	report_put_escaped(out, node->name);
+	report_put_escaped(out, problem->hosts);
+	if (problem->count > 1)
+		disagg_strbuf_printf(
+			out, " <small class=\"soft\">%zu nodes</small>", problem->count);
 	disagg_strbuf_printf(
 		out, "</h3><span class=\"pill\">%s</span><span class=\"soft\">", status);
 	report_put_escaped(out, node->gpu_name ? node->gpu_name : "");
 	disagg_strbuf_puts(out, "</span></div><dl>");
-	for (size_t i = 0; i < node->count && shown < MOST_LINES; i++) {
+	for (size_t i = 0; i < node->count && shown < most; i++) {
 		if (node->record[i]->status != node->status)
 			continue;
 		put_line(out, node->record[i]);
@@ -219,16 +237,14 @@ static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
 static void put_cards(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
-	size_t count = 0;
+	size_t count = report->problem_count;
 
-	while (count < report->node_count && is_abnormal(report->node[count]))
-		count++;
 	if (count == 0)
 		return;
-	disagg_strbuf_puts(
-		out, "<h2>Abnormal nodes <small>worst first</small></h2><div class=\"nodes\">\n");
+	disagg_strbuf_puts(out, "<h2>Abnormal nodes <small>worst first</small></h2>"
+				"<div class=\"nodes\">\n");
 	for (size_t i = 0; i < count && i < MOST_CARDS; i++)
-		put_card(arena, out, report->node[i], i);
+		put_card(arena, out, &report->problem[i], i);
 	disagg_strbuf_puts(out, "</div>\n");
 	if (count > MOST_CARDS)
 		disagg_strbuf_printf(out, "<p class=\"soft\">and %zu more: see report.json</p>\n",
@@ -242,6 +258,21 @@ static bool is_number(const char *cell)
 	return strspn(cell, "0123456789.-+e>< ") == strlen(cell);
 }
 
+/* All of its cells are numbers, or tell that there is none. */
+static bool is_numeric(const struct report_table *table, unsigned column)
+{
+	bool has_any = false;
+
+	for (size_t r = 0; r < table->rows; r++) {
+		const char *cell = table->cell[r * table->columns + column];
+
+		if (!is_number(cell))
+			return false;
+		has_any = has_any || strcmp(cell, "-") != 0;
+	}
+	return has_any;
+}
+
 static bool is_status(const char *cell)
 {
 	for (int i = 0; i < REPORT_STATUSES; i++)
@@ -250,10 +281,13 @@ static bool is_status(const char *cell)
 	return false;
 }
 
-static void put_cell(struct disagg_strbuf *out, const char *cell)
+static void put_cell(struct disagg_strbuf *out, const char *head, const char *cell, bool numeric)
 {
-	if (is_number(cell))
-		disagg_strbuf_puts(out, "<td class=\"n\">");
+	if (numeric && strcmp(cell, "0") == 0)
+		disagg_strbuf_puts(out, "<td class=\"n soft\">");
+	else if (numeric)
+		disagg_strbuf_printf(out, "<td class=\"n%s%s\">", is_status(head) ? " is " : "",
+			is_status(head) ? head : "");
 	else
 		disagg_strbuf_puts(out, strlen(cell) > 40 ? "<td class=\"wide\">" : "<td>");
 	if (is_status(cell))
@@ -265,18 +299,23 @@ static void put_cell(struct disagg_strbuf *out, const char *cell)
 
 static void put_table(struct disagg_strbuf *out, const struct report_table *table)
 {
+	bool numeric[REPORT_COLUMNS];
+
 	disagg_strbuf_printf(out, "<h2>%s", table->title);
 	if (table->note)
 		disagg_strbuf_printf(out, " <small>%s</small>", table->note);
 	disagg_strbuf_puts(out, "</h2><div class=\"scroll\"><table><tr>");
-	for (unsigned c = 0; c < table->columns; c++)
-		disagg_strbuf_printf(out, "<th%s>%s</th>",
-			is_number(table->cell[c]) ? " class=\"n\"" : "", table->head[c]);
+	for (unsigned c = 0; c < table->columns; c++) {
+		numeric[c] = is_numeric(table, c);
+		disagg_strbuf_printf(
+			out, "<th%s>%s</th>", numeric[c] ? " class=\"n\"" : "", table->head[c]);
+	}
 	disagg_strbuf_puts(out, "</tr>\n");
 	for (size_t r = 0; r < table->rows; r++) {
 		disagg_strbuf_puts(out, "<tr>");
 		for (unsigned c = 0; c < table->columns; c++)
-			put_cell(out, table->cell[r * table->columns + c]);
+			put_cell(out, table->head[c], table->cell[r * table->columns + c],
+				numeric[c]);
 		disagg_strbuf_puts(out, "</tr>\n");
 	}
 	disagg_strbuf_puts(out, "</table></div>\n");
@@ -331,11 +370,15 @@ static int put_body(
 	if (put_tables(report, arena, out, first) != 0)
 		return -1;
 	put_cards(report, arena, out);
-	if (put_map(report, arena, out) != 0 || put_tables(report, arena, out, second) != 0 ||
-		report_put_gpu_matrix(report, arena, out) != 0 ||
+	if (put_map(report, arena, out) != 0 || put_tables(report, arena, out, second) != 0)
+		return -1;
+	disagg_strbuf_puts(out, "<div class=\"heats\">");
+	if (report_put_gpu_matrix(report, arena, out) != 0 ||
 		report_put_rail_matrix(report, arena, out) != 0 ||
-		report_put_pair_matrix(report, arena, out) != 0 ||
-		put_plots(report, arena, out) != 0)
+		report_put_pair_matrix(report, arena, out) != 0)
+		return -1;
+	disagg_strbuf_puts(out, "</div>\n");
+	if (put_plots(report, arena, out) != 0)
 		return -1;
 	return put_tables(report, arena, out, last);
 }

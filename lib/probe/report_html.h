@@ -22,7 +22,7 @@ int report_put_pair_matrix(
 
 /*
  * The part of what was expected that a record reached, 1 where it is as good: of the
- * fleet's median, else of the reference.  False: nothing was expected.
+ * reference, else of the fleet's median.  False: nothing was expected.
  */
 bool report_part(const struct disagg_probe_record *record, double *ret);
 

@@ -208,6 +208,82 @@ static int gather_nodes(struct disagg_report *report)
 	return 0;
 }
 
+/* ---- what is told of them ---- */
+
+/* Nodes with an equal key are told of together: each that failed has a key of its own. */
+static const struct disagg_name *problem_key(
+	struct disagg_names *keys, const struct report_node *node)
+{
+	const struct disagg_probe_record *worst = node->worst;
+	struct disagg_strbuf text;
+	const struct disagg_name *name = NULL;
+
+	disagg_strbuf_init(&text, 0);
+	if (worst && disagg_judge_is_common(worst))
+		disagg_strbuf_printf(
+			&text, "\x1f%s\x1f%s", worst->probe, worst->param ? worst->param : "");
+	else if (node->status == DISAGG_PROBE_FAIL || (worst && worst->has_value))
+		disagg_strbuf_puts(&text, node->name);
+	else
+		disagg_strbuf_printf(&text, "\x1f%d\x1f%zu\x1f%s\x1f%s\x1f%s", (int)node->status,
+			node->worst_count, worst ? worst->probe : "",
+			worst && worst->param ? worst->param : "",
+			worst && worst->reason ? worst->reason : "");
+	if (!text.failed)
+		name = disagg_names_put(keys, text.text, text.len);
+	disagg_strbuf_release(&text);
+	return name;
+}
+
+/* The nodes of each problem as a host list. */
+static int name_problems(struct disagg_report *report, size_t nodes)
+{
+	const char **name = disagg_arena_array(&report->arena, nodes + 1, sizeof(*name));
+	size_t *next = disagg_arena_array(&report->arena, nodes + 1, sizeof(*next)), at = 0;
+	struct disagg_strbuf hosts;
+	bool failed = !name || !next;
+
+	for (size_t i = 0; i < report->problem_count && !failed; i++) {
+		next[i] = at;
+		at += report->problem[i].count;
+	}
+	for (size_t i = 0; i < nodes && !failed; i++)
+		name[next[report->node[i]->problem]++] = report->node[i]->name;
+	disagg_strbuf_init(&hosts, 0);
+	for (size_t i = 0; i < report->problem_count && !failed; i++) {
+		struct report_problem *problem = &report->problem[i];
+
+		disagg_strbuf_clear(&hosts);
+		disagg_hostlist_fold(&hosts, name + next[i] - problem->count, problem->count);
+		problem->hosts = disagg_arena_strndup(&report->arena, hosts.text, hosts.len);
+		failed = hosts.failed || !problem->hosts;
+	}
+	disagg_strbuf_release(&hosts);
+	return failed ? -1 : 0;
+}
+
+static int list_problems(struct disagg_report *report)
+{
+	struct disagg_names keys = {.arena = &report->arena};
+	size_t nodes = report->nodes[DISAGG_PROBE_FAIL] + report->nodes[DISAGG_PROBE_UNKNOWN] +
+		       report->nodes[DISAGG_PROBE_WARN];
+
+	report->problem = disagg_arena_array(&report->arena, nodes + 1, sizeof(*report->problem));
+	if (!report->problem)
+		return -1;
+	for (size_t i = 0; i < nodes; i++) {
+		const struct disagg_name *key = problem_key(&keys, report->node[i]);
+
+		if (!key)
+			return -1;
+		if (report->problem[key->id].count++ == 0)
+			report->problem[key->id].node = report->node[i];
+		report->node[i]->problem = key->id;
+	}
+	report->problem_count = keys.count;
+	return name_problems(report, nodes);
+}
+
 static int list_failed(struct disagg_report *report)
 {
 	size_t count = report->nodes[DISAGG_PROBE_FAIL];
@@ -298,7 +374,8 @@ int disagg_report_judge(struct disagg_report *report, const struct disagg_refere
 	if (report->cohort_count > 0)
 		qsort(report->cohort, report->cohort_count, sizeof(*report->cohort),
 			compare_cohorts);
-	if (gather_nodes(report) != 0 || list_failed(report) != 0 || count_probes(report) != 0)
+	if (gather_nodes(report) != 0 || list_failed(report) != 0 || list_problems(report) != 0 ||
+		count_probes(report) != 0)
 		return disagg_err_nomem(err);
 	if (report->before && report_compare(report, err) != 0)
 		return -1;

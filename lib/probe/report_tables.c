@@ -145,8 +145,8 @@ static void put_variant(struct maker *maker, const struct report_cohort *cohort,
 	for (size_t i = 0; i < variant->count; i++)
 		name[i] = variant->first[i]->node;
 	put_hosts(maker, name, variant->count);
-	end_cell(maker, 3);
-	set_cell(maker, 4, variant->first[0]->hint);
+	end_cell(maker, 4);
+	set_cell(maker, 3, variant->first[0]->hint);
 }
 
 /* Only where there is more than one. */
@@ -213,9 +213,9 @@ static void put_said(struct maker *maker, struct said *said, size_t count)
 		disagg_strbuf_printf(&maker->text, "%zu", end - i);
 		end_cell(maker, 2);
 		put_hosts(maker, name, end - i);
-		end_cell(maker, 3);
+		end_cell(maker, maker->table->columns - 1);
 		if (maker->table->columns > 4)
-			set_cell(maker, 4, said[i].hint);
+			set_cell(maker, 3, said[i].hint);
 	}
 }
 
@@ -305,12 +305,12 @@ static void put_distribution(struct maker *maker, const struct report_cohort *co
 
 	report_put_metric(&maker->text, cohort->probe, cohort->param);
 	if (cohort->unit)
-		disagg_strbuf_printf(&maker->text, " (%s)", cohort->unit);
+		disagg_strbuf_printf(&maker->text, " %s", cohort->unit);
 	end_cell(maker, 0);
 	disagg_strbuf_printf(&maker->text, "%zu", stats->count);
 	end_cell(maker, 1);
 	for (unsigned i = 0; i < 5; i++) {
-		disagg_strbuf_printf(&maker->text, "%.4g", values[i]);
+		disagg_strbuf_printf(&maker->text, "%.*g", i == 4 ? 2 : 4, values[i]);
 		end_cell(maker, 2 + i);
 	}
 	if (cohort->judged.has_reference && cohort->judged.reference.has_ref)
@@ -334,6 +334,7 @@ static void make_distributions(struct maker *maker)
 /* ---- pairs, the lowest first ---- */
 
 #define MOST_PAIRS 30u
+#define LOW_PAIR   0.95 /* of the median; what is better is not worth a line */
 
 static double part_of(const struct disagg_probe_record *record)
 {
@@ -365,7 +366,8 @@ static void make_pairs(struct maker *maker)
 		const struct disagg_probe_record *record = report->record[i];
 
 		if (record->has_fleet && record->fleet_median > 0 && record->value > 0 &&
-			disagg_record_is_pair(record))
+			disagg_record_is_pair(record) &&
+			(record->status != DISAGG_PROBE_PASS || part_of(record) < LOW_PAIR))
 			pair[count++] = record;
 	}
 	if (count > 1)
@@ -475,7 +477,7 @@ static const struct {
 	[REPORT_REGRESSIONS] = {"Worse than the baseline", NULL,
 		{"where", "metric", "change", "why"}, make_regressions},
 	[REPORT_VARIANTS] = {"Variants", "What should be equal on all nodes, and is not.",
-		{"what", "variant", "count", "nodes", "detail"}, make_variants},
+		{"what", "variant", "count", "detail", "nodes"}, make_variants},
 	[REPORT_NOT_TESTED] = {"Not tested", "Neither passed nor failed.",
 		{"probe", "cause", "count", "nodes"}, make_not_tested},
 	[REPORT_PROBES] = {"Probes", "Records of each status.",

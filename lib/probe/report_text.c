@@ -33,6 +33,16 @@ static void put_title(
 		out, "\n%s%s%s\n", report->options.colour ? "\033[1m" : "", title, plain(report));
 }
 
+/* A line for each test that it failed. */
+static void put_reason(struct disagg_strbuf *out, const char *reason)
+{
+	const char *part;
+
+	for (; (part = strstr(reason, "; ")); reason = part + 2)
+		disagg_strbuf_printf(out, "          %.*s\n", (int)(part - reason), reason);
+	disagg_strbuf_printf(out, "          %s\n", reason);
+}
+
 static void put_record(const struct disagg_report *report, struct disagg_strbuf *out,
 	const struct disagg_probe_record *record)
 {
@@ -49,21 +59,28 @@ static void put_record(const struct disagg_report *report, struct disagg_strbuf 
 	}
 	disagg_strbuf_putc(out, '\n');
 	if (record->reason)
-		disagg_strbuf_printf(out, "          %s\n", record->reason);
+		put_reason(out, record->reason);
 	if (record->hint)
 		disagg_strbuf_printf(out, "          hint: %s\n", record->hint);
 }
 
 /* The records that are as bad as the node, and what to do. */
 static void put_node(const struct disagg_report *report, struct disagg_arena *arena,
-	struct disagg_strbuf *out, const struct report_node *node)
+	struct disagg_strbuf *out, const struct report_problem *problem)
 {
+	const struct report_node *node = problem->node;
 	const char *drain = report_drain(arena, node);
+	/* of a common cause one example is enough */
+	size_t most = node->worst && disagg_judge_is_common(node->worst) ? 1 : MOST_RECORDS;
 	size_t shown = 0;
 
-	disagg_strbuf_printf(out, "%s%s%s  %s\n", paint(report, node->status), node->name,
-		plain(report), node->gpu_name ? node->gpu_name : "");
-	for (size_t i = 0; i < node->count && shown < MOST_RECORDS; i++) {
+	disagg_strbuf_printf(
+		out, "%s%s%s", paint(report, node->status), problem->hosts, plain(report));
+	if (problem->count > 1)
+		disagg_strbuf_printf(out, "  %zu nodes", problem->count);
+	disagg_strbuf_printf(
+		out, "%s%s\n", node->gpu_name ? "  " : "", node->gpu_name ? node->gpu_name : "");
+	for (size_t i = 0; i < node->count && shown < most; i++) {
 		if (node->record[i]->status != node->status)
 			continue;
 		put_record(report, out, node->record[i]);
@@ -79,26 +96,33 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 		disagg_strbuf_printf(out, "  %s\n", drain);
 }
 
-static bool is_abnormal(const struct report_node *node)
+static void put_findings(const struct disagg_report *report, struct disagg_strbuf *out)
 {
-	return node->status != DISAGG_PROBE_PASS && node->status != DISAGG_PROBE_SKIP;
+	if (report->finding_count > 0)
+		put_title(report, out, "Cluster");
+	for (size_t i = 0; i < report->finding_count; i++) {
+		const struct disagg_finding *finding = &report->finding[i];
+
+		disagg_strbuf_printf(out, "  %s%-7s%s %s\n", paint(report, finding->status),
+			disagg_probe_status_name(finding->status), plain(report), finding->text);
+		if (finding->cohort)
+			disagg_strbuf_printf(out, "          cohort: %s\n", finding->cohort);
+	}
 }
 
 static void put_nodes(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
-	size_t count = 0;
+	size_t count = report->problem_count;
 
-	while (count < report->node_count && is_abnormal(report->node[count]))
-		count++;
 	if (count == 0)
 		return;
 	put_title(report, out, "Abnormal nodes");
 	for (size_t i = 0; i < count && i < MOST_NODES; i++)
-		put_node(report, arena, out, report->node[i]);
+		put_node(report, arena, out, &report->problem[i]);
 	if (count > MOST_NODES)
-		disagg_strbuf_printf(out, "and %zu more nodes: see --out=DIR or --format=json\n",
-			count - MOST_NODES);
+		disagg_strbuf_printf(
+			out, "and %zu more: see --out=DIR or --format=json\n", count - MOST_NODES);
 }
 
 /* ---- tables ---- */
@@ -197,30 +221,39 @@ static int put_histograms(
 	return 0;
 }
 
+static int put_tables(const struct disagg_report *report, struct disagg_arena *arena,
+	struct disagg_strbuf *out, const enum report_table_kind *kind)
+{
+	struct report_table table;
+
+	for (; *kind != REPORT_TABLES; kind++) {
+		if (report_table_make(arena, report, *kind, &table) != 0)
+			return -1;
+		if (table.rows > 0)
+			put_table(report, out, &table);
+	}
+	return 0;
+}
+
 int report_put_text(const struct disagg_report *report, struct disagg_strbuf *out, int fd)
 {
-	static const enum report_table_kind order[] = {REPORT_CLUSTER, REPORT_REGRESSIONS,
-		REPORT_VARIANTS, REPORT_NOT_TESTED, REPORT_PAIRS, REPORT_PROBES,
-		REPORT_DISTRIBUTIONS};
+	static const enum report_table_kind first[] = {REPORT_REGRESSIONS, REPORT_VARIANTS,
+		REPORT_NOT_TESTED, REPORT_PAIRS, REPORT_PROBES, REPORT_DISTRIBUTIONS,
+		REPORT_TABLES};
+	static const enum report_table_kind last[] = {REPORT_RUN, REPORT_TABLES};
 	struct disagg_arena arena = {.limit = report->arena.limit};
-	struct report_table table;
-	int rc = 0;
+	int rc;
 
 	(void)fd;
 	report_put_verdict(out, report);
 	disagg_strbuf_putc(out, '\n');
+	put_findings(report, out);
 	put_nodes(report, &arena, out);
-	for (size_t i = 0; i < sizeof(order) / sizeof(*order) && rc == 0; i++) {
-		rc = report_table_make(&arena, report, order[i], &table);
-		if (rc == 0 && table.rows > 0)
-			put_table(report, out, &table);
-	}
+	rc = put_tables(report, &arena, out, first);
 	if (rc == 0)
 		rc = put_histograms(report, &arena, out);
 	if (rc == 0)
-		rc = report_table_make(&arena, report, REPORT_RUN, &table);
-	if (rc == 0)
-		put_table(report, out, &table);
+		rc = put_tables(report, &arena, out, last);
 	disagg_arena_release(&arena);
 	return rc;
 }

@@ -90,10 +90,8 @@ static int list_gpus(const struct disagg_work *work, int fd, struct disagg_arena
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_strbuf text;
 
-	if (work->agent->devices(arena, work->agent->options, &list.gpu, &list.count, &err) != 0) {
-		list.count = 0;
-		list.reason = err.text;
-	}
+	if (work->agent->devices(arena, work->agent->options, &list, &err) != 0)
+		list = (struct disagg_gpu_list){.reason = err.text};
 	disagg_strbuf_init(&text, 0);
 	disagg_gpu_list_put(&text, &list);
 	if (!text.failed)
