@@ -46,8 +46,9 @@ static const char *words_of(struct disagg_arena *arena, const struct disagg_prob
 	if (record->has_value)
 		snprintf(value, sizeof(value), ": %.6g %s", record->value,
 			record->unit ? record->unit : "");
-	return disagg_arena_printf(arena, "%s%s%s%s%s", record->probe, gpu, value,
-		record->reason ? ": " : "", record->reason ? record->reason : "");
+	return disagg_arena_printf(arena, "%s%s%s%s%s%s%s", record->probe, record->param ? " " : "",
+		record->param ? record->param : "", gpu, value, record->reason ? ": " : "",
+		record->reason ? record->reason : "");
 }
 
 /* The probe's bit; 0 where there are too many, or no memory. */

@@ -421,11 +421,12 @@ static void judge(struct run *run, const char *dir, bool late)
 		judge_silence(run, late);
 		return;
 	}
-	run_say(run, "probes: %u of %u nodes pass, %u failed, %u unknown; records in %s",
+	run_say(run, "probes: %u of %u nodes pass, %u failed, %u unknown; the %s in %s",
 		run->in.hosts.count - outcome.count[DISAGG_PROBE_FAIL] -
 			outcome.count[DISAGG_PROBE_UNKNOWN],
 		run->in.hosts.count, outcome.count[DISAGG_PROBE_FAIL],
-		outcome.count[DISAGG_PROBE_UNKNOWN], dir);
+		outcome.count[DISAGG_PROBE_UNKNOWN], outcome.reported ? "report is" : "records are",
+		dir);
 	suggest_drain(run, &outcome);
 	if (late)
 		run_warn(run, "the probes were ended after %lld s, their limit",

@@ -167,6 +167,20 @@ has "$(of "$job" .verdict.text)" "1 of 4 nodes could not be probed: ${n[1]} (no 
 
 # ---- the real thing: a rehearsal asks for no GPUs, and measures what there is beside ----
 install -m 755 "$BUILD/bin/disagg-probe" "$WORK/bin"
+mkdir "$WORK/stubs"
+install -m 755 "$BUILD"/stubs/lib* "$WORK/stubs"
+export LD_LIBRARY_PATH=$WORK/stubs STUB_GPUS=4 STUB_FAULTS="ecc node=${n[1]} gpu=2"
+job=$(run_job spare.yaml --disagg-set='probes.only=[gpu.health]')
+bad=$(run_job acceptance.yaml --disagg-set='probes.only=[gpu.health, hw.inventory]')
+unset LD_LIBRARY_PATH STUB_GPUS STUB_FAULTS
+ends "a GPU with memory errors, and a node to spare" COMPLETED 0 "$job"
+is "$(hosts "$job" | tr ' ' '\n' | grep decode | tr '\n' ' ')" "decode_0@${n[2]} decode_1@${n[3]} " \
+	"its node is passed over"
+ends "the same without a deployment" FAILED 1 "$bad"
+has "$(of "$bad" .verdict.text)" "1 of 4 nodes failed the probes: ${n[1]} (gpu.health ecc, GPU 2: 1" \
+	"the verdict names node and GPU"
+is "$(jq -r '[.abnormal[].node] | join(" ")' "$WORK/disagg-$bad/probes/report.json")" "${n[1]}" \
+	"as the report does"
 job=$(run_job acceptance.yaml --disagg-set=probes.suite=quick)
 ends "disagg-probe itself" COMPLETED 0 "$job"
 is "$(jq -rs '[.[] | select(.probe == "env.fingerprint" and .status == "pass") | .node] | unique | join(" ")' \
