@@ -65,10 +65,11 @@ cp "$SRC/configs/acceptance.yaml" "$WORK"
 } >"$WORK/spare.yaml"
 
 run_job() { # CONFIG SBATCH-ARGUMENT...; prints the id
-	local config=$1
+	local config=$1 way=(--disagg-rehearse)
+	[ -z "${EARNEST:-}" ] || way=()
 	shift
 	as_user env PATH="$WORK/bin:$PATH" FAULTS="${FAULTS:-}" sbatch --parsable --output=%j.out \
-		${REHEARSE---disagg-rehearse} --disagg-config="$config" "$@" "$SRC/scripts/disagg-job.sh"
+		"${way[@]}" --disagg-config="$config" "$@" "$SRC/scripts/disagg-job.sh"
 }
 
 of() { # JOB JQ-FILTER
@@ -160,7 +161,7 @@ has "$(of "$job" .verdict.text)" "4 nodes are accepted: the report is in" "the v
 job=$(FAULTS="${n[1]}=fail" run_job acceptance.yaml -N2)
 ends "of as many nodes as the user says" FAILED 1 "$job"
 has "$(of "$job" .verdict.text)" "1 of 2 nodes failed the probes: ${n[1]}" "which are all judged"
-job=$(FAULTS="${n[1]}=nogpu" REHEARSE='' run_job acceptance.yaml)
+job=$(FAULTS="${n[1]}=nogpu" EARNEST=1 run_job acceptance.yaml)
 ends "of a node whose GPUs nobody could measure" FAILED 5 "$job"
 has "$(of "$job" .verdict.text)" "1 of 4 nodes could not be probed: ${n[1]} (no GPU of it was\
  measured: gemm.bf16: no NVIDIA driver)" "is no pass"
@@ -170,8 +171,9 @@ install -m 755 "$BUILD/bin/disagg-probe" "$WORK/bin"
 mkdir "$WORK/stubs"
 install -m 755 "$BUILD"/stubs/lib* "$WORK/stubs"
 export LD_LIBRARY_PATH=$WORK/stubs STUB_GPUS=4 STUB_FAULTS="ecc node=${n[1]} gpu=2"
-job=$(run_job spare.yaml --disagg-set='probes.only=[gpu.health]')
-bad=$(run_job acceptance.yaml --disagg-set='probes.only=[gpu.health, hw.inventory]')
+# --exclusive: a node is probed by one at a time, and what meets another is unknown
+job=$(run_job spare.yaml --exclusive --disagg-set='probes.only=[gpu.health]')
+bad=$(run_job acceptance.yaml --exclusive --disagg-set='probes.only=[gpu.health, hw.inventory]')
 unset LD_LIBRARY_PATH STUB_GPUS STUB_FAULTS
 ends "a GPU with memory errors, and a node to spare" COMPLETED 0 "$job"
 is "$(hosts "$job" | tr ' ' '\n' | grep decode | tr '\n' ' ')" "decode_0@${n[2]} decode_1@${n[3]} " \
