@@ -61,13 +61,18 @@ void run_live(struct run *run)
 
 	if (!run->live || phase > DISAGG_PHASE_BENCHMARK)
 		return;
+	run->live_shown = true;
+	if (phase == DISAGG_PHASE_PROBE) {
+		fprintf(stderr, "\r\033[Kprobing for %.0f s",
+			run_now() - run->state.phase_at[phase]);
+		return;
+	}
 	for (unsigned i = 0; i < run->unit_count; i++)
 		count[run->unit[i].shown.state]++;
 	fprintf(stderr, "\r\033[K%s for %.0f s: %u ready, %u running, %u starting, %u to come",
 		disagg_phase_names[phase], run_now() - run->state.phase_at[phase],
 		count[DISAGG_UNIT_READY], count[DISAGG_UNIT_RUNNING], count[DISAGG_UNIT_LAUNCHING],
 		count[DISAGG_UNIT_PLANNED]);
-	run->live_shown = true;
 }
 
 void run_warn(struct run *run, const char *fmt, ...)
@@ -217,6 +222,8 @@ int run_dir_make(struct run *run, struct disagg_err *err)
 	if (disagg_rundir_make(&run->arena, run->in.run_dir, err) || write_config(run, tag, err) ||
 		write_plan(run, tag, err))
 		return -1;
-	state->updated = state->phase_at[DISAGG_PHASE_STARTING] = run_now();
+	state->phase = run->in.plan->probes != DISAGG_PROBING_NONE ? DISAGG_PHASE_PROBE
+								   : DISAGG_PHASE_STARTING;
+	state->updated = state->phase_at[state->phase] = run_now();
 	return disagg_state_write(state, err);
 }

@@ -197,6 +197,14 @@ static int make_units(struct run *run, const unsigned *wave, struct disagg_err *
 	return 0;
 }
 
+void run_order_hosts(struct run *run)
+{
+	for (unsigned i = 0; i < run->unit_count; i++)
+		run->unit[i].shown.host = disagg_inside_host(&run->in, run->unit[i].shown.node);
+	memset(run->node_silent, 0, run->in.hosts.count * sizeof(*run->node_silent));
+	run_state_touch(run);
+}
+
 int run_order_health(struct run *run, struct disagg_err *err)
 {
 	for (unsigned i = 0; i < run->unit_count; i++) {

@@ -121,6 +121,8 @@ static void take_ends(struct run *run)
 	}
 	if (run->nodes.proc.pid && disagg_proc_reap(&run->nodes.proc))
 		run_nodes_ended(run);
+	if (run->probe.pid)
+		disagg_proc_reap(&run->probe);
 	if (run->look.pid && disagg_proc_reap(&run->look))
 		run_look_ended(run);
 	for (unsigned i = 0; i < run->unit_count; i++) {
@@ -149,6 +151,8 @@ static int64_t next_look(const struct run *run, int64_t until)
 	if (run->deadline_ns && !run->ending)
 		next = sooner(next, run->deadline_ns);
 	if (run->look.pid)
+		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
+	if (run->probe.pid && run->probe.pidfd < 0)
 		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
 	if (run->nodes.proc.pid && run->nodes.proc.pidfd < 0)
 		next = sooner(next, now + NO_PIDFD_MS * MS_NS);
@@ -180,6 +184,8 @@ static unsigned fill_fds(const struct run *run, struct pollfd *fds)
 		(struct pollfd){.fd = run->waiter_done ? -1 : run->waiter_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->nodes.out_fd, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = run->nodes.proc.pidfd, .events = POLLIN};
+	if (run->probe.pid)
+		fds[count++] = (struct pollfd){.fd = run->probe.pidfd, .events = POLLIN};
 	if (run->sinfo.pid)
 		fds[count++] = (struct pollfd){.fd = run->sinfo.pidfd, .events = POLLIN};
 	for (unsigned i = 0; i < run->unit_count; i++) {
@@ -201,7 +207,7 @@ void run_tick(struct run *run, int64_t until_ns)
 	run_slurmd_tick(run);
 	run_state_flush(run);
 	run_live(run);
-	fds = disagg_arena_array(&scratch, run->unit_count + 5u, sizeof(*fds));
+	fds = disagg_arena_array(&scratch, run->unit_count + 6u, sizeof(*fds));
 	if (fds)
 		count = fill_fds(run, fds);
 	poll(fds, count, (int)(next_look(run, until_ns) / MS_NS) + 1);

@@ -296,19 +296,48 @@ static int come_up(struct run *run)
 	return bring_up(run);
 }
 
+static bool is_acceptance(const struct run *run)
+{
+	return !run->in.plan->role_count;
+}
+
+static void accept_nodes(struct run *run)
+{
+	unsigned count = run->in.hosts.count, warnings = run->state.warning_count;
+
+	if (disagg_proc_code(run->probe.status) == DISAGG_SKIPPED)
+		run_verdict(run, DISAGG_SKIPPED, NULL,
+			"nothing was measured: no probe applies to the nodes");
+	run_verdict(run, DISAGG_OK, NULL, "%u node%s accepted%s: the report is in %s", count,
+		count == 1 ? " is" : "s are", warnings ? ", with warnings" : "", run->probe_dir);
+}
+
+static void say_what(struct run *run)
+{
+	const struct disagg_plan *plan = run->in.plan;
+	const char *rehearsal = plan->rehearse ? "REHEARSAL, " : "";
+
+	if (is_acceptance(run))
+		run_say(run, "job %s: %sprobes alone, files in %s", run->in.job_id, rehearsal,
+			run->in.run_dir);
+	else
+		run_say(run, "job %s: %s%u %s on %u node%s, files in %s", run->in.job_id, rehearsal,
+			run->unit_count,
+			run->unit_count == 1 ? "worker or service" : "workers and services",
+			(unsigned)plan->nodes, plan->nodes == 1 ? "" : "s", run->in.run_dir);
+}
+
 static int work(struct run *run)
 {
 	struct unit *benchmark = find_benchmark(run);
 
-	run_say(run, "job %s: %s%u %s on %u node%s, files in %s", run->in.job_id,
-		run->in.plan->rehearse ? "REHEARSAL, " : "", run->unit_count,
-		run->unit_count == 1 ? "worker or service" : "workers and services",
-		(unsigned)run->in.plan->nodes, run->in.plan->nodes == 1 ? "" : "s",
-		run->in.run_dir);
+	say_what(run);
 	check_parent(run);
 	run_check_faults(run);
 	run_deadline(run);
-	if (come_up(run) == 0) {
+	if (run_probe(run) == 0 && is_acceptance(run)) {
+		accept_nodes(run);
+	} else if (!run->state.verdict.set && come_up(run) == 0) {
 		if (benchmark && !is_manual(run))
 			measure(run, benchmark);
 		else
@@ -327,6 +356,7 @@ int main(int argc, char **argv)
 {
 	struct call call = {.margin_s = MARGIN_S, .node_check_s = NODE_CHECK};
 	struct run run = {.waiter = DISAGG_PROC_INIT,
+		.probe = DISAGG_PROC_INIT,
 		.look = DISAGG_PROC_INIT,
 		.waiter_fd = -1,
 		.nodes = {.proc = DISAGG_PROC_INIT, .in_fd = -1, .out_fd = -1},

@@ -81,6 +81,8 @@ struct run {
 	bool told_of_model;
 	int signal_fd;
 	struct disagg_proc waiter; /* the child that waits for readiness */
+	struct disagg_proc probe;  /* step 0 */
+	const char *probe_dir;	   /* where its records go */
 	struct disagg_proc look;   /* the step that looks for the benchmark's client */
 	int waiter_fd;
 	bool waiter_done;
@@ -121,6 +123,8 @@ struct run {
 int run_order(struct run *run, struct disagg_err *err);
 /* Where each answers, when the ports are known. */
 int run_order_health(struct run *run, struct disagg_err *err);
+/* The units' hosts anew, when the plan's nodes are others. */
+void run_order_hosts(struct run *run);
 bool run_is_benchmark(const struct unit *unit);
 
 /* ---- run-dir.c: the run directory, state.json, words for people ---- */
@@ -144,6 +148,11 @@ int64_t run_ns(void);
 void run_verdict(struct run *run, int code, const struct unit *unit, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 void run_verdict_err(struct run *run, const struct unit *unit, const struct disagg_err *err);
+
+/* ---- run-probe.c: step 0, the probes of every host ---- */
+
+/* 0: go on, on the hosts that are left, or there are no probes; -1: there is a verdict. */
+int run_probe(struct run *run);
 
 /* ---- run-nodes.c: what each node lacks, and the lease on its ports ---- */
 

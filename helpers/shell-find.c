@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/shell.h"
+#include "lib/plan/hosts.h"
 #include "lib/plan/taskenv.h"
 #include "lib/plan/wire.h"
 #include <string.h>
@@ -78,7 +79,8 @@ static int load_plan(struct shell *shell, struct disagg_err *err)
 		return -1;
 	if (disagg_wire_decode(&shell->arena, wire, &shell->plan, err))
 		return -1;
-	return disagg_hostlist_parse(&shell->arena, nodes, &shell->hosts, err);
+	return disagg_plan_hosts(&shell->arena, shell->plan, nodes,
+		disagg_envlist_get(&shell->env.env, "SLURM_DISAGG_EXCLUDED"), &shell->hosts, err);
 }
 
 static int node_of_rank(const struct shell *shell, const struct disagg_worker *worker,

@@ -57,6 +57,7 @@ int disagg_carry_plan(const struct disagg_submit *submit, struct disagg_arena *a
 		carry_variable(DISAGG_ENV_CONFIG, config, err))
 		return -1;
 	unsetenv(DISAGG_ENV_OFFSET);
+	unsetenv(DISAGG_ENV_EXCLUDED);
 	unsetenv(DISAGG_ENV_ADDRESSES);
 	unsetenv(DISAGG_ENV_ROLES);
 	return carry_for_epilog(submit, arena, config, sp, err);
@@ -108,8 +109,8 @@ static void drop_task_variables(void)
 void disagg_carry_nothing(const struct disagg_said *said, struct spank_handle *sp)
 {
 	static const char *const carried[] = {DISAGG_ENV_PLAN, DISAGG_ENV_CONFIG, DISAGG_ENV_OFFSET,
-		DISAGG_ENV_ADDRESSES, DISAGG_ENV_ROLES, "SLURM_SPANK_DISAGG_RUN_DIR",
-		"SLURM_SPANK_DISAGG_DIGEST"};
+		DISAGG_ENV_EXCLUDED, DISAGG_ENV_ADDRESSES, DISAGG_ENV_ROLES,
+		"SLURM_SPANK_DISAGG_RUN_DIR", "SLURM_SPANK_DISAGG_DIGEST"};
 
 	for (int i = 0; i < DISAGG_OPT_COUNT; i++) {
 		if (said->inherited[i] && !said->given[i])

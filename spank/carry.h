@@ -8,6 +8,7 @@
 #define DISAGG_ENV_PLAN	     "SLURM_DISAGG_PLAN"
 #define DISAGG_ENV_CONFIG    "SLURM_DISAGG_CONFIG"
 #define DISAGG_ENV_OFFSET    "SLURM_DISAGG_PORT_OFFSET"
+#define DISAGG_ENV_EXCLUDED  "SLURM_DISAGG_EXCLUDED"
 #define DISAGG_ENV_ADDRESSES "SLURM_DISAGG_ADDRESSES"
 /* "none": tasks of a step that names no role have none, though the step has the
  * plan's shape */

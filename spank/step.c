@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spank/step.h"
+#include "lib/plan/hosts.h"
 #include "lib/plan/taskenv.h"
 #include "lib/plan/wire.h"
 #include "spank/carry.h"
@@ -40,7 +41,8 @@ static int load_plan(struct disagg_arena *arena, struct disagg_plan **ret_plan,
 		return disagg_err_set(err, DISAGG_USAGE, "SLURM_JOB_NODELIST is not set");
 	if (disagg_wire_decode(arena, wire, ret_plan, err))
 		return -1;
-	return disagg_hostlist_parse(arena, hosts, ret_hosts, err);
+	return disagg_plan_hosts(
+		arena, *ret_plan, hosts, getenv(DISAGG_ENV_EXCLUDED), ret_hosts, err);
 }
 
 static uint32_t worker_nodes(const struct disagg_plan *plan, const struct disagg_worker *worker)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spank/submit.h"
+#include "lib/base/num.h"
 #include "lib/plan/render.h"
 #include "spank/carry.h"
 #include "spank/message.h"
@@ -91,6 +92,10 @@ static int size_direct(struct disagg_submit *submit, struct disagg_sizing *sizin
 	for (unsigned i = 0; i < sizing->count; i++) {
 		struct disagg_size *size = &sizing->v[i];
 
+		/* nobody probes: there is no disagg-run */
+		if (strcmp(size->option, "nodes") == 0 && submit->plan->spare_nodes &&
+			set_number(&submit->arena, size, submit->plan->nodes))
+			return -1;
 		if (strcmp(size->option, "ntasks-per-node") == 0 &&
 			set_number(&submit->arena, size, tasks))
 			return -1;
@@ -230,6 +235,18 @@ int disagg_submit_check(struct disagg_submit *submit, const struct disagg_said *
 	return submit->found.errors ? -1 : 0;
 }
 
+/* A plan without roles is as large as what is asked for. */
+static void take_size(struct disagg_plan *plan, const struct disagg_sizing *sizing)
+{
+	int64_t nodes;
+
+	for (unsigned i = 0; !plan->role_count && i < sizing->count; i++) {
+		if (strcmp(sizing->v[i].option, "nodes") == 0 && sizing->v[i].value &&
+			disagg_num_int(sizing->v[i].value, 1, DISAGG_MAX_NODES, &nodes) == 0)
+			plan->nodes = plan->worker_nodes = (uint32_t)nodes;
+	}
+}
+
 static void print_plan(struct disagg_submit *submit)
 {
 	struct disagg_sizing sizing = submit->ask.sizing;
@@ -238,6 +255,7 @@ static void print_plan(struct disagg_submit *submit)
 	/* beside a contradiction the plan's own sizes tell more than the user's */
 	if (!submit->found.errors && disagg_ask_result(&submit->ask, &submit->arena, &sizing))
 		return;
+	take_size(submit->plan, &sizing);
 	disagg_strbuf_init(&text, 4u << 20);
 	disagg_render_table(submit->plan, &sizing, isatty(STDOUT_FILENO) == 1, &text);
 	disagg_message_print(text.text);

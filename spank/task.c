@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spank/task.h"
 #include "lib/base/num.h"
+#include "lib/plan/hosts.h"
 #include "lib/plan/taskenv.h"
 #include "lib/plan/wire.h"
 #include "spank/adapter.h"
@@ -49,14 +50,23 @@ static int read_hosts(struct disagg_node_view *view, struct spank_handle *sp)
 	return disagg_hostlist_parse(&view->arena, text, &view->hosts, &view->err);
 }
 
+static int exclude(struct disagg_node_view *view, struct spank_handle *sp)
+{
+	const char *text = read_env(view, sp, DISAGG_ENV_EXCLUDED);
+
+	if (view->err.code)
+		return -1;
+	return disagg_plan_exclude(&view->arena, view->plan, text, &view->hosts, &view->err);
+}
+
 /* In a part of `srun a : b` the node list is that part's, and a job can be made
  * smaller: a step that names no role is then none of ours. */
 static int check_fit(struct disagg_node_view *view, struct spank_handle *sp)
 {
 	struct disagg_job_facts job;
 
-	if (view->plan->nodes == view->hosts.count)
-		return 0;
+	if (disagg_plan_fits(view->plan, view->hosts.count))
+		return exclude(view, sp);
 	if (disagg_adapter_job(sp, &job, &view->err))
 		return -1;
 	if (!view->has_role && job.step_id < LAST_STEP_ID) {

@@ -122,6 +122,11 @@ static const struct disagg_row cluster_rows[] = {
 		.kind = DISAGG_K_TEXT,
 		.offset = AT(log_dir),
 		.doc = "folder of the run directories"},
+	{.key = "probes",
+		.kind = DISAGG_K_STRUCT,
+		.offset = AT(probing),
+		.sub = &disagg_probing_table,
+		.doc = "probes of every job, weaker than the job file's"},
 	{.key = NULL},
 };
 static const struct disagg_table cluster_table = {"cluster", cluster_rows};

@@ -2,6 +2,7 @@
 #ifndef DISAGG_CONF_CLUSTER_H
 #define DISAGG_CONF_CLUSTER_H
 
+#include "lib/conf/probing.h"
 #include "lib/conf/schema.h"
 
 /*
@@ -24,6 +25,7 @@ struct disagg_cluster {
 	struct disagg_map env;	  /* all `env:` entries whose glob fits, in order */
 	struct disagg_int health_timeout, health_interval; /* seconds */
 	const char *log_dir;
+	struct disagg_probing probing;
 	const struct disagg_node *tree; /* the chosen cluster as it travels with a job */
 };
 

@@ -136,7 +136,7 @@ static int slurm_read(struct native *native)
 	job->want_segment = slurm->segment == DISAGG_YES ||
 			    (slurm->segment == DISAGG_UNSET && import->cluster &&
 				    import->cluster->use_segment == DISAGG_YES);
-	job->want_exclusive = slurm->exclusive == DISAGG_YES;
+	job->want_exclusive = slurm->exclusive == DISAGG_YES || disagg_job_accepts(job);
 	if (slurm->cpus_per_gpu.set)
 		job->cpus_per_gpu = (unsigned)slurm->cpus_per_gpu.v;
 	for (unsigned i = 0; i < job->directive_count; i++) {
@@ -217,10 +217,11 @@ static void gpus_per_node_read(struct native *native)
 		job->gpus_per_node = (unsigned)cluster->gpus_per_node.v;
 	else if (disagg_node_get(import->tree, "gpus_per_node"))
 		return; /* it could not be read, and that has been said */
-	else if (native->any_gpus)
+	else if (native->any_gpus || disagg_job_accepts(job))
 		disagg_findings_error(import->found, &import->tree->at,
-			"gpus_per_node is missing: roles use GPUs and the cluster file does not "
-			"say how many a node has");
+			"gpus_per_node is missing: %s and the cluster file does not say how many a "
+			"node has",
+			native->any_gpus ? "roles use GPUs" : "probes take whole nodes");
 	else
 		job->gpus_per_node = 1;
 }

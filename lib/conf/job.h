@@ -2,6 +2,7 @@
 #ifndef DISAGG_CONF_JOB_H
 #define DISAGG_CONF_JOB_H
 
+#include "lib/conf/probing.h"
 #include "lib/conf/schema.h"
 
 /*
@@ -189,6 +190,7 @@ struct disagg_job {
 	const char *gpu_type;
 	struct disagg_container container;
 	struct disagg_bench bench;
+	struct disagg_probing probing;
 	struct disagg_ready health;    /* of the whole deployment */
 	const char *log_dir;	       /* NULL: beside the job's output */
 	const char *network_interface; /* NULL: what the host name resolves to */
@@ -207,6 +209,13 @@ struct disagg_job {
 					      "profiling.type" -> "nsys" */
 	struct disagg_trace trace;	   /* every value with its origin */
 };
+
+/* Without roles but with probes of its own a job accepts nodes: those that Slurm
+ * gives it, however many. */
+static inline bool disagg_job_accepts(const struct disagg_job *job)
+{
+	return !job->role_count && job->probing.own && job->probing.suite != DISAGG_PROBING_NONE;
+}
 
 /* ---- loading (load.c) ---- */
 

@@ -155,7 +155,8 @@ static int import_run(struct disagg_import *import)
 		[DISAGG_SRTCTL] = disagg_import_srtctl,
 	};
 
-	if (importers[import->job->dialect](import) || disagg_job_defaults(import))
+	if (disagg_probing_read(import) || importers[import->job->dialect](import) ||
+		disagg_job_defaults(import))
 		return -1;
 	return disagg_job_validate(import);
 }

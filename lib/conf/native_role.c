@@ -342,6 +342,8 @@ int disagg_native_roles(struct native *native)
 	struct disagg_import *import = native->import;
 	const struct disagg_node *roles = disagg_node_get(import->tree, "roles");
 
+	if (!roles && disagg_job_accepts(import->job))
+		return 0;
 	if (!roles || roles->kind != DISAGG_MAP || !roles->count) {
 		disagg_findings_error(import->found, roles ? &roles->at : &import->tree->at,
 			"roles: expected a map of at least one role by name, got %s",

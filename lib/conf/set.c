@@ -84,6 +84,12 @@ static const char *near_section(
 	return near && !is_numbered(near, key) ? near : NULL;
 }
 
+/* A section of every dialect, which few files have and options add. */
+static bool is_for_options(const char *section)
+{
+	return strcmp(section, "probes") == 0;
+}
+
 /* A path may make new sections, but hardly one that is named almost as one that
  * is there.  0: it does not; else a finding says so. */
 static int slip_check(struct disagg_setter *setter, const char *path)
@@ -100,7 +106,9 @@ static int slip_check(struct disagg_setter *setter, const char *path)
 		if (!head)
 			return 0;
 		next = disagg_node_find(setter->tree, head);
-		near = next ? NULL : near_section(setter->arena, node, head + start);
+		near = next || is_for_options(head)
+			       ? NULL
+			       : near_section(setter->arena, node, head + start);
 		if (near) {
 			disagg_findings_error(setter->found, &at,
 				"'%s': there is no '%s', did you mean '%.*s%s'?", path, head,

@@ -493,6 +493,7 @@ static const struct disagg_row recipe_rows[] = {
 	ROW("setup_script", STR, setup_script, DOC("script before each worker")),
 	PART("identity", identity_table, DOC("what must be found at run time")),
 	PART("reporting", reporting_table, DOC("where results are told")),
+	{.key = "probes", .kind = DISAGG_K_IGNORE, DOC("probing.c reads it")},
 	{.key = "lock", .kind = DISAGG_K_IGNORE, DOC("what a lock file adds")},
 	END,
 };

@@ -261,6 +261,7 @@ static const struct disagg_row root_row[] = {
 	TREE("ctx_router_config", "how requests spread over ctx servers"),
 	TREE("gen_router_config", "how requests spread over gen servers"),
 	TREE("server_config_extra", "merged into the disagg server's configuration"),
+	TREE("probes", "probing.c reads it"),
 	PART("worker_config", worker_table, 0, DISAGG_F_REQUIRED, "the servers' own settings"),
 	END,
 };

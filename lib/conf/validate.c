@@ -157,7 +157,7 @@ static void rule_roles(struct disagg_import *import)
 	uint64_t workers = 0, gpus = 0;
 
 	/* an importer that could read no role has said why */
-	if (!job->role_count && !import->found->errors)
+	if (!job->role_count && !import->found->errors && !disagg_job_accepts(job))
 		disagg_findings_error(import->found, &import->tree->at,
 			"the configuration has no role: nothing would run");
 	for (unsigned i = 0; i < job->role_count; i++) {
@@ -462,6 +462,7 @@ int disagg_job_validate(struct disagg_import *import)
 		rule_directives,
 		rule_mounts,
 		rule_log_dir,
+		disagg_probing_check,
 	};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/host/inside.h"
 #include "lib/base/num.h"
+#include "lib/plan/hosts.h"
 #include "lib/plan/taskenv.h"
 #include "lib/plan/wire.h"
 #include <arpa/inet.h>
@@ -9,6 +10,8 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#define NODES "SLURM_JOB_NODELIST"
 
 static const char *engine_host(void *context, uint32_t node)
 {
@@ -86,6 +89,14 @@ void disagg_inside_set_offset(struct disagg_inside *in, int offset)
 	in->engine.port_offset = offset;
 }
 
+int disagg_inside_set_excluded(struct disagg_inside *in, const char *text, struct disagg_err *err)
+{
+	if (disagg_plan_hosts(in->arena, in->plan, in->get(NODES), text, &in->hosts, err))
+		return -1;
+	in->ip = disagg_arena_array(in->arena, in->hosts.count, sizeof(*in->ip));
+	return in->ip ? 0 : disagg_err_nomem(err);
+}
+
 static bool is_address(const char *text)
 {
 	unsigned char bytes[sizeof(struct in6_addr)];
@@ -147,19 +158,12 @@ int disagg_inside_load(struct disagg_inside *in, struct disagg_arena *arena,
 	if (need(get, DISAGG_INSIDE_PLAN, advice, &wire, err) ||
 		need(get, DISAGG_INSIDE_CONFIG, advice, &in->config_json, err) ||
 		need(get, "SLURM_JOB_ID", "expected to run inside a job", &in->job_id, err) ||
-		need(get, "SLURM_JOB_NODELIST", "expected to run inside a job", &nodes, err))
+		need(get, NODES, "expected to run inside a job", &nodes, err))
 		return -1;
 	if (disagg_wire_decode(arena, wire, &in->plan, err) ||
-		disagg_hostlist_parse(arena, nodes, &in->hosts, err) || read_job(in, err) ||
-		read_run_dir(in, get, err))
+		disagg_inside_set_excluded(in, get(DISAGG_INSIDE_EXCLUDED), err) ||
+		read_job(in, err) || read_run_dir(in, get, err))
 		return -1;
-	if (in->plan->nodes > in->hosts.count)
-		return disagg_err_set(err, DISAGG_CONFIG,
-			"the plan needs %u nodes but the job has %u", (unsigned)in->plan->nodes,
-			in->hosts.count);
-	in->ip = disagg_arena_array(arena, in->hosts.count, sizeof(*in->ip));
-	if (!in->ip)
-		return disagg_err_nomem(err);
 	in->engine = (struct disagg_engine_site){.host = engine_host,
 		.ip = engine_ip,
 		.context = in,

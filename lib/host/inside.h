@@ -13,6 +13,8 @@
 #define DISAGG_INSIDE_PLAN   "SLURM_DISAGG_PLAN"
 #define DISAGG_INSIDE_CONFIG "SLURM_DISAGG_CONFIG"
 #define DISAGG_INSIDE_OFFSET "SLURM_DISAGG_PORT_OFFSET"
+/* host names of the job that the plan passes over */
+#define DISAGG_INSIDE_EXCLUDED "SLURM_DISAGG_EXCLUDED"
 /* numeric addresses of the plan's nodes, in order, with commas; an empty one is
  * looked up by the host's name */
 #define DISAGG_INSIDE_ADDRESSES "SLURM_DISAGG_ADDRESSES"
@@ -23,9 +25,9 @@ struct disagg_inside {
 	struct disagg_arena *arena;
 	struct disagg_plan *plan;
 	struct disagg_job *job;
-	const char *config_json; /* as it travelled */
-	struct disagg_hostlist hosts;
-	const char **ip; /* by node; "" not looked up yet */
+	const char *config_json;      /* as it travelled */
+	struct disagg_hostlist hosts; /* all of the job's, the plan's first */
+	const char **ip;	      /* by node; "" not looked up yet */
 	const char *job_id;
 	const char *run_dir;
 	int port_offset;
@@ -43,6 +45,9 @@ const char *disagg_inside_host(const struct disagg_inside *in, uint32_t node);
 /* Which node of the plan this is, by SLURMD_NODENAME. */
 int disagg_inside_this_node(
 	const struct disagg_inside *in, uint32_t *ret_node, struct disagg_err *err);
+
+/* From here on the plan passes over these hosts: the text of SLURM_DISAGG_EXCLUDED. */
+int disagg_inside_set_excluded(struct disagg_inside *in, const char *text, struct disagg_err *err);
 
 /* From here on every port has this offset. */
 void disagg_inside_set_offset(struct disagg_inside *in, int offset);

@@ -8,7 +8,7 @@
 #define STATE_BYTES (32u * 1024u * 1024u)
 
 const char *const disagg_phase_names[DISAGG_PHASE_COUNT + 1] = {
-	"starting", "waiting", "benchmark", "serving", "ending", "done", NULL};
+	"probe", "starting", "waiting", "benchmark", "serving", "ending", "done", NULL};
 
 const char *const disagg_unit_state_names[DISAGG_UNIT_STATE_COUNT + 1] = {
 	"planned", "launching", "running", "ready", "ending", "ended", "failed", NULL};

@@ -14,6 +14,7 @@
  * since 1970 with a fraction; 0: not yet.
  */
 enum disagg_phase {
+	DISAGG_PHASE_PROBE, /* the nodes are measured; not in every run */
 	DISAGG_PHASE_STARTING,
 	DISAGG_PHASE_WAITING, /* for readiness */
 	DISAGG_PHASE_BENCHMARK,

@@ -129,7 +129,9 @@ const char *const *disagg_step_argv(struct disagg_arena *arena, const struct dis
 		return NULL;
 	add(&words, slurm->srun);
 	add(&words, "--overlap");
-	add(&words, "--kill-on-bad-exit=1");
+	add(&words, call->alone ? "--kill-on-bad-exit=0" : "--kill-on-bad-exit=1");
+	if (call->alone)
+		add(&words, "--no-kill");
 	add(&words, "--export=ALL");
 	add_value(&words, "job-name", call->name);
 	if (call->role)

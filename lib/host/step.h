@@ -37,6 +37,7 @@ struct disagg_step_call {
 	const char *mpi;		  /* "pmix"; NULL: Slurm's default */
 	const char *const *container;	  /* disagg_container_options; NULL: none */
 	const char *const *program;	  /* argv, ends with NULL */
+	bool alone; /* a task or a node that fails ends the others' no more than its own */
 };
 
 /* argv of srun; NULL: no memory. */

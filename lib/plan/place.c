@@ -25,6 +25,8 @@ const char *const disagg_paths_gpus_per_node[] = {
 	NULL,
 };
 
+static const char *const spare_path[] = {"probes.spare_nodes", "cluster.probes.spare_nodes", NULL};
+
 /* Nodes that carry no workers: some before the worker nodes, some behind. */
 struct reserved {
 	uint32_t front, back;
@@ -292,6 +294,14 @@ static int set_nodes(struct disagg_placer *placer, struct reserved reserved)
 	}
 	plan->worker_nodes = workers;
 	plan->nodes = reserved.front + workers + reserved.back;
+	if (plan->probes != DISAGG_PROBING_NONE && plan->role_count)
+		plan->spare_nodes = (uint32_t)job->probing.spare_nodes.v;
+	if (plan->spare_nodes > DISAGG_MAX_NODES - plan->nodes) {
+		disagg_findings_error(placer->found, disagg_plan_origin(job, spare_path),
+			"%u nodes and %u spare ones: at most %u nodes are possible",
+			(unsigned)plan->nodes, (unsigned)plan->spare_nodes, DISAGG_MAX_NODES);
+		return -1;
+	}
 	disagg_place_name_nodes(job, plan);
 	return 0;
 }

@@ -46,6 +46,8 @@ int disagg_plan_make(struct disagg_arena *arena, const struct disagg_job *job,
 	plan->model_path = job->model_path;
 	plan->gpus_unmanaged = job->gpus_unmanaged;
 	plan->rehearse = job->rehearse;
+	plan->probes = (enum disagg_probing_suite)job->probing.suite;
+	plan->on_failure = (enum disagg_probing_failure)job->probing.failure;
 	if (disagg_plan_place(arena, job, plan, found) < 0 ||
 		disagg_plan_ports(job, plan, found) < 0)
 		return -1;

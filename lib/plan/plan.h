@@ -59,6 +59,10 @@ struct disagg_plan {
 	bool gpus_unmanaged, rehearse;
 	uint32_t head_node, infra_node, client_node;
 	uint32_t gpus_used;
+	/* step 0: what each host of the job is measured by, and what a bad one does */
+	enum disagg_probing_suite probes;
+	enum disagg_probing_failure on_failure;
+	uint32_t spare_nodes; /* that the job has beside `nodes`, in place of bad ones */
 	struct disagg_plan_role *role;
 	uint32_t role_count;
 	struct disagg_worker *worker;

@@ -75,7 +75,9 @@ static int put_verdict(struct work *work)
 	disagg_strbuf_printf(work->out, "%s: ok, %u node%s, %u GPU%s", work->how->label,
 		plan->nodes, plan->nodes == 1 ? "" : "s", plan->gpus_used,
 		plan->gpus_used == 1 ? "" : "s");
-	if (idle)
+	if (!plan->role_count)
+		disagg_strbuf_puts(work->out, " (probes alone)");
+	else if (idle)
 		disagg_strbuf_printf(work->out, " (%u more stay idle)", idle);
 	return 0;
 }

@@ -256,10 +256,21 @@ static void put_head(const struct disagg_plan *plan, struct disagg_strbuf *out)
 		(unsigned)(total > plan->gpus_used ? total - plan->gpus_used : 0));
 }
 
+/* No key where there are none. */
+static void put_probes(const struct disagg_plan *plan, struct disagg_strbuf *out)
+{
+	if (plan->probes != DISAGG_PROBING_NONE)
+		disagg_strbuf_printf(out,
+			",\"probes\":{\"suite\":\"%s\",\"on_failure\":\"%s\",\"spare_nodes\":%u}",
+			disagg_probing_suites[plan->probes],
+			disagg_probing_failures[plan->on_failure], (unsigned)plan->spare_nodes);
+}
+
 void disagg_render_json(const struct disagg_plan *plan, const struct disagg_sizing *sizing,
 	const struct disagg_findings *found, struct disagg_strbuf *out)
 {
 	put_head(plan, out);
+	put_probes(plan, out);
 	disagg_strbuf_puts(out, ",\"workers\":[");
 	for (uint32_t i = 0; i < plan->worker_count; i++) {
 		if (i)

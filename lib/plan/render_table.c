@@ -222,6 +222,25 @@ static void put_head(const struct disagg_plan *plan, struct disagg_strbuf *out)
 		(unsigned)(plan->nodes * plan->gpus_per_node), plan->rehearse ? ", rehearsal" : "");
 }
 
+/* What goes before everything else: the probes, and what they decide. */
+static void put_probes(const struct disagg_plan *plan, struct disagg_strbuf *out)
+{
+	static const char *const then[] = {
+		[DISAGG_PROBING_ENDS] = "a bad one ends the job",
+		[DISAGG_PROBING_EXCLUDES] = "bad ones are passed over",
+		[DISAGG_PROBING_WARNS] = "bad ones are told of",
+	};
+	uint32_t all = plan->nodes + plan->spare_nodes;
+
+	if (plan->probes == DISAGG_PROBING_NONE)
+		return;
+	disagg_strbuf_printf(out, "step 0    %s probes on %u node%s",
+		disagg_probing_suites[plan->probes], (unsigned)all, all == 1 ? "" : "s");
+	if (plan->spare_nodes)
+		disagg_strbuf_printf(out, " (%u to spare)", (unsigned)plan->spare_nodes);
+	disagg_strbuf_printf(out, "; %s\n\n", then[plan->on_failure]);
+}
+
 static void put_legend(struct table *table)
 {
 	const struct disagg_plan *plan = table->plan;
@@ -358,6 +377,7 @@ void disagg_render_table(const struct disagg_plan *plan, const struct disagg_siz
 		return;
 	}
 	put_head(plan, out);
+	put_probes(plan, out);
 	put_picture(&table);
 	put_legend(&table);
 	put_services(plan, out);

@@ -93,15 +93,26 @@ static void add_number(struct sizer *sizer, const char *option, uint64_t value,
 
 /* ---- what follows from the plan ---- */
 
+/* What is asked for, beside what the plan is for: spare nodes are Slurm's to give too. */
+static uint32_t all_nodes(const struct disagg_plan *plan)
+{
+	return plan->nodes + plan->spare_nodes;
+}
+
+/* A plan without roles probes as many nodes as there are, so that their number, and
+ * what follows from it, are the user's. */
 static void add_plan(struct sizer *sizer)
 {
 	const struct disagg_plan *plan = sizer->plan;
-	uint64_t all = (uint64_t)plan->nodes * plan->gpus_per_node;
+	uint64_t all = (uint64_t)all_nodes(plan) * plan->gpus_per_node;
+	bool fixed = plan->role_count;
 
-	add_number(sizer, "nodes", plan->nodes, DISAGG_SIZE_PLAN, sizer->nodes_at);
+	add_number(sizer, "nodes", all_nodes(plan), fixed ? DISAGG_SIZE_PLAN : DISAGG_SIZE_DEFAULT,
+		sizer->nodes_at);
 	/* with fewer, Slurm refuses every step that is wider on a node */
 	add_number(sizer, "ntasks-per-node", plan->gpus_per_node, DISAGG_SIZE_PLAN, sizer->gpus_at);
-	add_number(sizer, "ntasks", all, DISAGG_SIZE_CHECK, sizer->nodes_at);
+	if (fixed)
+		add_number(sizer, "ntasks", all, DISAGG_SIZE_CHECK, sizer->nodes_at);
 	if (sizer->ask_gpus)
 		add_number(sizer, "gpus-per-node", plan->gpus_per_node, DISAGG_SIZE_PLAN,
 			sizer->gpus_at);
@@ -110,7 +121,8 @@ static void add_plan(struct sizer *sizer)
 	if (!sizer->ask_gpus)
 		add_number(sizer, "gpus-per-node", plan->gpus_per_node, DISAGG_SIZE_CHECK,
 			sizer->gpus_at);
-	add_number(sizer, "gpus", all, DISAGG_SIZE_CHECK, sizer->gpus_at);
+	if (fixed)
+		add_number(sizer, "gpus", all, DISAGG_SIZE_CHECK, sizer->gpus_at);
 	add(sizer,
 		(struct disagg_size){
 			.option = "gres",
@@ -289,9 +301,9 @@ static void add_word(struct sizer *sizer, const char *option, const char *value,
 
 static void add_defaults(struct sizer *sizer)
 {
-	if (sizer->ask_segment)
-		add_number(
-			sizer, "segment", sizer->plan->nodes, DISAGG_SIZE_DEFAULT, sizer->nodes_at);
+	if (sizer->ask_segment && sizer->plan->role_count)
+		add_number(sizer, "segment", all_nodes(sizer->plan), DISAGG_SIZE_DEFAULT,
+			sizer->nodes_at);
 	if (sizer->plan->rehearse)
 		return;
 	if (sizer->whole_nodes) {
@@ -324,12 +336,16 @@ static const char *explain(struct sizer *sizer)
 		plus = " + ";
 	}
 	if (!text.len)
-		disagg_strbuf_puts(&text, "no workers with GPUs");
+		disagg_strbuf_puts(
+			&text, plan->role_count ? "no workers with GPUs" : "probes and no workers");
 	disagg_strbuf_printf(&text, " on nodes of %u GPU%s", plan->gpus_per_node,
 		plan->gpus_per_node == 1 ? "" : "s");
 	if (reserved)
 		disagg_strbuf_printf(
 			&text, ", %u node%s reserved", reserved, reserved == 1 ? "" : "s");
+	if (plan->spare_nodes)
+		disagg_strbuf_printf(&text, ", %u node%s to spare", (unsigned)plan->spare_nodes,
+			plan->spare_nodes == 1 ? "" : "s");
 	why = disagg_arena_strdup(sizer->arena, text.text);
 	disagg_strbuf_release(&text);
 	return why;

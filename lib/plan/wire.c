@@ -10,44 +10,6 @@
 #define CRC_DIGITS  8u
 #define DRAFT_BYTES (16u * 1024u * 1024u) /* so that an error can say how long a plan is */
 
-enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_BOOL, FIELD_DIALECT };
-
-struct field {
-	const char *key;
-	enum field_kind kind;
-	size_t offset;
-};
-
-#define FIELD(name, kind)                                                                          \
-	{                                                                                          \
-#name, kind, offsetof(struct disagg_plan, name)                                    \
-	}
-
-/* What is one value for the whole plan, in the order of the text. */
-static const struct field plan_fields[] = {
-	FIELD(name, FIELD_TEXT),
-	FIELD(dialect, FIELD_DIALECT),
-	FIELD(source, FIELD_TEXT),
-	FIELD(variant, FIELD_TEXT),
-	FIELD(log_dir, FIELD_TEXT),
-	FIELD(served_name, FIELD_TEXT),
-	FIELD(model_path, FIELD_TEXT),
-	FIELD(nodes, FIELD_NUMBER),
-	FIELD(worker_node_first, FIELD_NUMBER),
-	FIELD(worker_nodes, FIELD_NUMBER),
-	FIELD(gpus_per_node, FIELD_NUMBER),
-	FIELD(gpus_unmanaged, FIELD_BOOL),
-	FIELD(rehearse, FIELD_BOOL),
-	FIELD(head_node, FIELD_NUMBER),
-	FIELD(infra_node, FIELD_NUMBER),
-	FIELD(client_node, FIELD_NUMBER),
-	FIELD(gpus_used, FIELD_NUMBER),
-};
-
-#define FIELD_COUNT (sizeof(plan_fields) / sizeof(plan_fields[0]))
-
-static const char *const bool_names[] = {"no", "yes"};
-
 /* ---- environment: the roles' maps are mostly equal, so each pair goes once ---- */
 
 struct pairs {
@@ -128,24 +90,6 @@ static void put_ranges(struct disagg_strbuf *out, const uint32_t *index, unsigne
 
 /* ---- encode ---- */
 
-static void put_field(
-	struct disagg_strbuf *out, const struct disagg_plan *plan, const struct field *field)
-{
-	const void *at = (const char *)plan + field->offset;
-
-	disagg_strbuf_puts(out, field->key);
-	disagg_strbuf_putc(out, '=');
-	if (field->kind == FIELD_TEXT)
-		disagg_wire_put_text(out, *(const char *const *)at);
-	else if (field->kind == FIELD_NUMBER)
-		disagg_strbuf_printf(out, "%u", (unsigned)*(const uint32_t *)at);
-	else if (field->kind == FIELD_BOOL)
-		disagg_strbuf_puts(out, bool_names[*(const bool *)at]);
-	else
-		disagg_strbuf_puts(out, disagg_dialect_names[*(const enum disagg_dialect *)at]);
-	disagg_strbuf_putc(out, ';');
-}
-
 static void put_role(
 	struct disagg_strbuf *out, const struct disagg_plan_role *role, const uint32_t *index)
 {
@@ -177,8 +121,7 @@ static int put_payload(struct disagg_arena *arena, const struct disagg_plan *pla
 
 	if (collect_pairs(arena, plan, &pairs) < 0)
 		return disagg_err_nomem(err);
-	for (size_t i = 0; i < FIELD_COUNT; i++)
-		put_field(out, plan, &plan_fields[i]);
+	disagg_wire_put_fields(plan, out);
 	put_pairs(out, &pairs);
 	disagg_strbuf_printf(out, "roles=%u;", (unsigned)plan->role_count);
 	index = pairs.index;
@@ -228,67 +171,6 @@ int disagg_wire_encode(struct disagg_arena *arena, const struct disagg_plan *pla
 
 /* ---- decode ---- */
 
-static int read_u32(
-	struct disagg_wire_reader *reader, const char *ends, uint32_t max, uint32_t *ret)
-{
-	int64_t value;
-
-	if (disagg_wire_number(reader, ends, -1, 0, max, &value) < 0)
-		return -1;
-	*ret = (uint32_t)value;
-	return 0;
-}
-
-/* One of `count` names. */
-static int read_name(struct disagg_wire_reader *reader, const char *const *names, unsigned count,
-	const char *expected, unsigned *ret)
-{
-	size_t len = strcspn(reader->at, ",;");
-
-	for (unsigned i = 0; i < count; i++) {
-		if (strlen(names[i]) == len && memcmp(names[i], reader->at, len) == 0) {
-			reader->at += len;
-			*ret = i;
-			return 0;
-		}
-	}
-	return disagg_wire_damaged(reader, expected);
-}
-
-static int read_field(
-	struct disagg_wire_reader *reader, struct disagg_plan *plan, const struct field *field)
-{
-	void *at = (char *)plan + field->offset;
-	unsigned value = 0;
-
-	if (disagg_wire_literal(reader, field->key) < 0 || disagg_wire_literal(reader, "=") < 0)
-		return -1;
-	if (field->kind == FIELD_TEXT)
-		return disagg_wire_text(reader, at);
-	if (field->kind == FIELD_NUMBER)
-		return read_u32(reader, ";", INT32_MAX, at);
-	if (field->kind == FIELD_BOOL) {
-		if (read_name(reader, bool_names, 2, "yes or no", &value) < 0)
-			return -1;
-		*(bool *)at = value;
-		return 0;
-	}
-	if (read_name(reader, disagg_dialect_names, DISAGG_SRTCTL + 1, "a dialect", &value) < 0)
-		return -1;
-	*(enum disagg_dialect *)at = (enum disagg_dialect)value;
-	return 0;
-}
-
-static int read_fields(struct disagg_wire_reader *reader, struct disagg_plan *plan)
-{
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		if (read_field(reader, plan, &plan_fields[i]) < 0 ||
-			disagg_wire_literal(reader, ";") < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int read_pairs(
 	struct disagg_wire_reader *reader, const struct disagg_plan *plan, struct disagg_map *ret)
 {
@@ -296,7 +178,7 @@ static int read_pairs(
 
 	/* a pair takes two commas at least */
 	if (disagg_wire_literal(reader, "pairs=") < 0 ||
-		read_u32(reader, ",;", DISAGG_MAX_WIRE_BYTES / 2, &count) < 0)
+		disagg_wire_u32(reader, ",;", DISAGG_MAX_WIRE_BYTES / 2, &count) < 0)
 		return -1;
 	ret->v = disagg_arena_array(reader->arena, count + 1u, sizeof(*ret->v));
 	if (!ret->v)
@@ -337,12 +219,12 @@ static int read_range(
 {
 	uint32_t first, last;
 
-	if (read_u32(reader, "-,;", pairs->count ? pairs->count - 1 : 0, &first) < 0)
+	if (disagg_wire_u32(reader, "-,;", pairs->count ? pairs->count - 1 : 0, &first) < 0)
 		return -1;
 	last = first;
 	if (*reader->at == '-') {
 		reader->at++;
-		if (read_u32(reader, ",;", pairs->count ? pairs->count - 1 : 0, &last) < 0)
+		if (disagg_wire_u32(reader, ",;", pairs->count ? pairs->count - 1 : 0, &last) < 0)
 			return -1;
 	}
 	if (!pairs->count || last < first || last - first >= DISAGG_MAX_ENV - env->count)
@@ -374,14 +256,15 @@ static int read_role_head(struct disagg_wire_reader *reader, struct disagg_plan_
 
 	if (disagg_wire_literal(reader, "role=") < 0 || disagg_wire_text(reader, &role->name) < 0 ||
 		disagg_wire_literal(reader, ",") < 0 ||
-		read_name(reader, disagg_role_kind_names, DISAGG_OTHER + 1, "a kind of role",
+		disagg_wire_name(reader, disagg_role_kind_names, DISAGG_OTHER + 1, "a kind of role",
 			&kind) < 0 ||
 		disagg_wire_literal(reader, ",") < 0 ||
-		read_name(reader, disagg_engine_names, DISAGG_E_COUNT, "an engine", &engine) < 0 ||
+		disagg_wire_name(
+			reader, disagg_engine_names, DISAGG_E_COUNT, "an engine", &engine) < 0 ||
 		disagg_wire_literal(reader, ",") < 0 ||
-		read_u32(reader, ",", DISAGG_MAX_WORKERS, &role->workers) < 0 ||
+		disagg_wire_u32(reader, ",", DISAGG_MAX_WORKERS, &role->workers) < 0 ||
 		disagg_wire_literal(reader, ",") < 0 ||
-		read_u32(reader, ",", DISAGG_MAX_GPUS, &role->gpus) < 0)
+		disagg_wire_u32(reader, ",", DISAGG_MAX_GPUS, &role->gpus) < 0)
 		return -1;
 	role->kind = (enum disagg_role_kind)kind;
 	role->engine = (enum disagg_engine)engine;
@@ -401,7 +284,7 @@ static int read_roles(struct disagg_wire_reader *reader, struct disagg_plan *pla
 	struct disagg_map pairs = {0};
 
 	if (read_pairs(reader, plan, &pairs) < 0 || disagg_wire_literal(reader, "roles=") < 0 ||
-		read_u32(reader, ";", DISAGG_MAX_ROLES, &plan->role_count) < 0 ||
+		disagg_wire_u32(reader, ";", DISAGG_MAX_ROLES, &plan->role_count) < 0 ||
 		disagg_wire_literal(reader, ";") < 0)
 		return -1;
 	plan->role = disagg_arena_array(reader->arena, plan->role_count + 1u, sizeof(*plan->role));
@@ -426,7 +309,7 @@ static int read_version(struct disagg_wire_reader *reader)
 	uint32_t version;
 
 	if (disagg_wire_literal(reader, MAGIC) < 0 ||
-		read_u32(reader, ";", INT32_MAX, &version) < 0)
+		disagg_wire_u32(reader, ";", INT32_MAX, &version) < 0)
 		return -1;
 	if (version != DISAGG_WIRE_VERSION)
 		return disagg_err_set(reader->err, DISAGG_CONFIG,
@@ -478,7 +361,7 @@ int disagg_wire_decode(struct disagg_arena *arena, const char *text, struct disa
 	plan = disagg_arena_alloc(arena, sizeof(*plan));
 	if (!plan)
 		return disagg_err_nomem(err);
-	if (read_fields(&reader, plan) < 0 || read_roles(&reader, plan) < 0 ||
+	if (disagg_wire_read_fields(&reader, plan) < 0 || read_roles(&reader, plan) < 0 ||
 		disagg_wire_read_tables(&reader, plan) < 0 || disagg_wire_check(plan, err) < 0)
 		return -1;
 	*ret_plan = plan;

@@ -4,7 +4,7 @@
 
 #include "lib/plan/plan.h"
 
-#define DISAGG_WIRE_VERSION 1
+#define DISAGG_WIRE_VERSION 2
 
 /*
  * The plan as the text of SLURM_DISAGG_PLAN: printable ASCII, versioned, with

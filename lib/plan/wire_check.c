@@ -22,6 +22,8 @@ static int check_head(const struct disagg_plan *plan, struct disagg_err *err)
 {
 	if (plan->nodes < 1 || plan->nodes > DISAGG_MAX_NODES)
 		return refuse(err, "a plan of", plan->nodes, "nodes");
+	if (plan->spare_nodes > DISAGG_MAX_NODES - plan->nodes)
+		return refuse(err, "a plan with", plan->spare_nodes, "spare nodes");
 	if (plan->worker_nodes > plan->nodes ||
 		plan->worker_node_first > plan->nodes - plan->worker_nodes)
 		return refuse(err, "worker node", plan->worker_node_first, "is outside the job");

@@ -154,3 +154,29 @@ int disagg_wire_text(struct disagg_wire_reader *reader, const char **ret)
 	*ret = text;
 	return 0;
 }
+
+int disagg_wire_u32(
+	struct disagg_wire_reader *reader, const char *ends, uint32_t max, uint32_t *ret)
+{
+	int64_t value;
+
+	if (disagg_wire_number(reader, ends, -1, 0, max, &value) < 0)
+		return -1;
+	*ret = (uint32_t)value;
+	return 0;
+}
+
+int disagg_wire_name(struct disagg_wire_reader *reader, const char *const *names, unsigned count,
+	const char *expected, unsigned *ret)
+{
+	size_t len = strcspn(reader->at, ",;");
+
+	for (unsigned i = 0; i < count; i++) {
+		if (strlen(names[i]) == len && memcmp(names[i], reader->at, len) == 0) {
+			reader->at += len;
+			*ret = i;
+			return 0;
+		}
+	}
+	return disagg_wire_damaged(reader, expected);
+}

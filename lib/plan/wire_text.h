@@ -42,11 +42,20 @@ int disagg_wire_literal(struct disagg_wire_reader *reader, const char *literal);
  * error where that is outside [min, max]. */
 int disagg_wire_number(struct disagg_wire_reader *reader, const char *ends, int64_t empty,
 	int64_t min, int64_t max, int64_t *ret);
+int disagg_wire_u32(
+	struct disagg_wire_reader *reader, const char *ends, uint32_t max, uint32_t *ret);
+/* One of `count` names, up to ',' or ';'. */
+int disagg_wire_name(struct disagg_wire_reader *reader, const char *const *names, unsigned count,
+	const char *expected, unsigned *ret);
 /* Up to ',' or ';'; NULL only for "~". */
 int disagg_wire_text(struct disagg_wire_reader *reader, const char **ret);
 /* "<count>:<blocks>", at most max_count rows. */
 int disagg_wire_rows(struct disagg_wire_reader *reader, uint32_t columns, uint32_t max_count,
 	struct disagg_wire_rows *ret);
+
+/* What is one value for the whole plan. */
+void disagg_wire_put_fields(const struct disagg_plan *plan, struct disagg_strbuf *out);
+int disagg_wire_read_fields(struct disagg_wire_reader *reader, struct disagg_plan *plan);
 
 /* The worker, process and service tables, to the end of the text. */
 int disagg_wire_put_tables(struct disagg_arena *arena, const struct disagg_plan *plan,

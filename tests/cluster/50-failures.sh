@@ -39,11 +39,11 @@ failure "a plan without its end" 1 "$damaged: it has" \
 failure "one byte changed" 1 "$damaged: its checksum" \
 	env "SLURM_DISAGG_PLAN=${plan/gpus_per_node=4/gpus_per_node=8}" $one true
 failure "a plan of another version" 1 "plan version 9 is newer than this plugin" \
-	env "SLURM_DISAGG_PLAN=${plan/PLAN=1;/PLAN=9;}" $one true
+	env "SLURM_DISAGG_PLAN=${plan/PLAN=2;/PLAN=9;}" $one true
 failure "40 KiB in place of the plan" 1 "plan is longer than 32768 bytes" \
 	env "SLURM_DISAGG_PLAN=$(head -c 40960 /dev/zero | tr '\0' x)" $one true
 failure "control characters in place of the plan" 1 "$damaged" \
-	env "SLURM_DISAGG_PLAN=$(printf 'DISAGG_PLAN=1;\001\377\n;')" $one true
+	env "SLURM_DISAGG_PLAN=$(printf 'DISAGG_PLAN=2;\001\377\n;')" $one true
 failure "the plan of another job" 1 "the job's plan is for 1 nodes, but the job has 3" \
 	env "SLURM_DISAGG_PLAN=$(cat one.plan)" srun --disagg-role=decode true
 works "the plan of another job, no role" env "SLURM_DISAGG_PLAN=$(cat one.plan)" $one true

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
 	const char *text = disagg_arena_strndup(&arena, (const char *)data, size);
 	const char *sealed =
-		text ? disagg_arena_printf(&arena, "DISAGG_PLAN=1;%zu;%08x;%s", strlen(text),
+		text ? disagg_arena_printf(&arena, "DISAGG_PLAN=2;%zu;%08x;%s", strlen(text),
 			       (unsigned)disagg_wire_crc32(text, strlen(text)), text)
 		     : NULL;
 

@@ -79,17 +79,18 @@ documented_keys() { # PAGE HEADING
 		{ key = "" }'
 }
 
-awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/native_tables.c >"$dir/code"
+awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/probing.c lib/conf/native_tables.c >"$dir/code"
 documented_keys disagg.yaml.5 "KEYS OF NATIVE FILES" >"$dir/manual"
 same "disagg.yaml(5) has every key with its type, default and text" "$dir/code" "$dir/manual"
-awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/cluster.c lib/conf/cluster_flat.c >"$dir/code"
+awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/probing.c lib/conf/cluster.c \
+	lib/conf/cluster_flat.c >"$dir/code"
 documented_keys disagg-cluster.yaml.5 KEYS >"$dir/manual"
 same "disagg-cluster.yaml(5) has every key with its type, default and text" "$dir/code" \
 	"$dir/manual"
 check "no key is missed by the reading of the tables" "$(
-	rows=$(cat lib/conf/native_tables.c lib/conf/cluster.c lib/conf/cluster_flat.c |
+	rows=$(cat lib/conf/probing.c lib/conf/native_tables.c lib/conf/cluster.c lib/conf/cluster_flat.c |
 		grep -cE '\{\.key = "|PORT_ROW\("')
-	read=$(awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/native_tables.c \
+	read=$(awk -f tests/lint/keys.awk lib/conf/job.c lib/conf/probing.c lib/conf/native_tables.c \
 		lib/conf/cluster.c lib/conf/cluster_flat.c | wc -l)
 	[ "$rows" -eq "$read" ] || echo "$rows rows, $read read")"
 

@@ -6,9 +6,9 @@
 
 extern char **environ;
 
-static char config[4096], uneven[4096];
+static char config[4096], uneven[4096], acceptance[4096];
 /* what a submitted job carries, for the compute side */
-static char carried_plan[HOST_TEXT];
+static char carried_plan[HOST_TEXT], spare_plan[HOST_TEXT];
 
 /* ---- submitting ---- */
 
@@ -118,6 +118,15 @@ static const struct submit_case submit_cases[] = {
 		"'?[31mno?'", NULL},
 };
 
+static const struct submit_case spare_case = {
+	"a node to spare", {CONFIG, O("disagg-set", "probes.spare_nodes=1")}, NULL, "4"};
+static const struct submit_case accept_cases[] = {
+	{"an acceptance run", {O("disagg-config", acceptance)}, NULL, "4"},
+	{"of as many nodes as the user says", {T("nodes", "16"), O("disagg-config", acceptance)},
+		NULL, "16"},
+	{"said behind", {O("disagg-config", acceptance), T("nodes", "16")}, NULL, "16"},
+};
+
 static bool shown(const struct outcome *got, const char *name, const char *value)
 {
 	char line[512];
@@ -142,11 +151,23 @@ static void check_submit_case(const struct submit_case *row, enum spank_context 
 	}
 	is_int(got->rc, 0, what);
 	is_str(strstr(got->log, "error: "), NULL, what);
-	has_str(got->out, "SLURM_DISAGG_PLAN=DISAGG_PLAN=1;", what);
+	has_str(got->out, "SLURM_DISAGG_PLAN=DISAGG_PLAN=2;", what);
 	has_str(got->out, "SLURM_DISAGG_CONFIG={\"schema\":\"disagg.config/1\"", what);
 	has_str(got->out, "disagg-%j\n", what);
 	if (row->nodes)
 		ok(shown(got, "nodes", row->nodes), what);
+}
+
+static void test_probes(void)
+{
+	struct outcome *got;
+
+	check_submit_case(&spare_case, S_CTX_ALLOCATOR);
+	got = play(S_CTX_LOCAL, submit_scenario, &spare_case);
+	ok(got->rc == 0 && shown(got, "nodes", "3"),
+		"a direct srun probes nothing, and asks for no node to spare");
+	for (size_t i = 0; i < sizeof(accept_cases) / sizeof(accept_cases[0]); i++)
+		check_submit_case(&accept_cases[i], S_CTX_ALLOCATOR);
 }
 
 static void test_submit(void)
@@ -345,7 +366,7 @@ static void test_nested(void)
 	got = play(S_CTX_ALLOCATOR, nested, config);
 	is_int(got->rc, 0, "sbatch inside a job with a configuration of its own");
 	ok(shown(got, "nodes", "3"), "is sized by that");
-	has_str(got->out, "plan=DISAGG_PLAN=1;", "and carries its plan");
+	has_str(got->out, "plan=DISAGG_PLAN=2;", "and carries its plan");
 	ok(shown(got, "run dir", "(unset)"), "not the other's run directory");
 	check_nameless(S_CTX_ALLOCATOR, "sbatch inside a job whose number is unset");
 	check_nameless(S_CTX_LOCAL, "srun inside a job whose number is unset");
@@ -548,23 +569,29 @@ static void test_submit_failing(void)
 
 #include "tests/spankhost/remote.h"
 
+static void keep_plan(const struct submit_case *row, char *ret)
+{
+	const struct outcome *got = play(S_CTX_ALLOCATOR, submit_scenario, row);
+	const char *plan = strstr(got->out, "SLURM_DISAGG_PLAN=");
+
+	if (plan)
+		snprintf(ret, HOST_TEXT, "%.*s",
+			(int)strcspn(plan + strlen("SLURM_DISAGG_PLAN="), "\n"),
+			plan + strlen("SLURM_DISAGG_PLAN="));
+}
+
 int main(void)
 {
-	struct outcome *got;
-	const char *plan;
-
 	host.fail_at = -1;
 	unsetenv("SLURM_JOB_ID");
 	snprintf(config, sizeof(config), "%s/configs/native-2p2d.yaml", getenv("SRC"));
+	snprintf(acceptance, sizeof(acceptance), "%s/configs/acceptance.yaml", getenv("SRC"));
 	snprintf(uneven, sizeof(uneven), "%s/configs/native-uneven.yaml", getenv("SRC"));
 	plugin_open();
-	got = play(S_CTX_ALLOCATOR, submit_scenario, &submit_cases[0]);
-	plan = strstr(got->out, "SLURM_DISAGG_PLAN=");
-	if (plan)
-		snprintf(carried_plan, sizeof(carried_plan), "%.*s",
-			(int)strcspn(plan + strlen("SLURM_DISAGG_PLAN="), "\n"),
-			plan + strlen("SLURM_DISAGG_PLAN="));
+	keep_plan(&submit_cases[0], carried_plan);
+	keep_plan(&spare_case, spare_plan);
 	test_submit();
+	test_probes();
 	test_direct();
 	test_untouched();
 	test_nested();

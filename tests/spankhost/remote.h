@@ -64,6 +64,36 @@ static int step_scenario(const void *argument)
 	return rc;
 }
 
+/* A role's own step asks for the hosts that are left. */
+static int step_past_excluded(const void *argument)
+{
+	int rc;
+
+	setenv("SLURM_JOB_ID", "77", 1);
+	setenv("SLURM_JOB_NODELIST", "n[0-3]", 1);
+	setenv("SLURM_DISAGG_PLAN", spare_plan, 1);
+	setenv("SLURM_DISAGG_EXCLUDED", argument, 1);
+	forbid_files();
+	hook("slurm_spank_init", 0, NULL);
+	host.outcome->hooks |= say("disagg-role", "decode:1");
+	rc = hook("slurm_spank_init_post_opt", 0, NULL);
+	show("nodelist", slot_find(&opt, "nodelist", 0)->value);
+	hook("slurm_spank_exit", 0, NULL);
+	return rc;
+}
+
+static void test_excluded(void)
+{
+	struct outcome *got = play(S_CTX_LOCAL, step_past_excluded, "n1");
+
+	is_int(got->rc, 0, "a role's step in a job with an excluded host");
+	ok(shown(got, "nodelist", "n3"), "is on the host that took its place");
+	got = play(S_CTX_LOCAL, step_past_excluded, "n[1-2]");
+	is_int(got->rc, -1, "with too many of them");
+	has_str(got->log, "the job's plan is for 3 nodes, but the job has 2 that are not excluded",
+		"it is refused with a reason");
+}
+
 static void test_steps(void)
 {
 	for (size_t i = 0; i < sizeof(step_cases) / sizeof(step_cases[0]); i++) {
@@ -169,7 +199,7 @@ struct node_case {
 	const char *role; /* NULL: none */
 	const char *node;
 	uint32_t local, tasks, global, step;
-	const char *drop;     /* a variable that is missing */
+	const char *drop;     /* a variable that is missing; "-spare": a job with a spare host */
 	const char *set, *to; /* one that is different */
 	const char *log;      /* NULL: task_init returns 0 */
 	const char *worker;   /* DISAGG_WORKER then; NULL: unset */
@@ -196,7 +226,30 @@ static const struct node_case node_cases[] = {
 		NULL, "0,1,2,3"},
 	{"a part of `srun a : b`", NULL, "n0", 0, 1, 0, 1, NULL, "SLURM_JOB_NODELIST", "n[0-1]",
 		NULL, NULL, "0,1,2,3"},
+	{"past a host that is excluded", "decode:1", "n3", 0, 1, 0, 1, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "n1", NULL, "decode_1", "0,1,2,3"},
+	{"a service past the first host", "router", "n1", 0, 1, 0, 3, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "n0", NULL, "router_0", "0,1,2,3"},
+	{"an excluded host's own task", NULL, "n1", 0, 1, 1, 3, "-spare", "SLURM_DISAGG_EXCLUDED",
+		"n1", NULL, NULL, "0,1,2,3"},
+	{"a spare host's own task", NULL, "n3", 0, 1, 1, 3, "-spare", NULL, NULL, NULL, NULL,
+		"0,1,2,3"},
+	{"hosts to exclude that are nothing", "decode:1", "n2", 0, 1, 0, 1, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "", NULL, "decode_1", "0,1,2,3"},
 	/* refused */
+	{"a worker on an excluded host", "decode:1", "n2", 0, 1, 0, 1, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "n2", "belongs on node 2 ('n3')", NULL, NULL},
+	{"more excluded than there are to spare", "decode:1", "n3", 0, 1, 0, 1, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "n[0-1]",
+		"the job's plan is for 3 nodes, but the job has 2 that are not excluded", NULL,
+		NULL},
+	{"excluded without any to spare", "decode:1", "n2", 0, 1, 0, 1, NULL,
+		"SLURM_DISAGG_EXCLUDED", "n1", "the job's plan is for 3 nodes, but the job has 2",
+		NULL, NULL},
+	{"an excluded host of another job", "decode:1", "n2", 0, 1, 0, 1, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "m9", "'m9' is not a node of the job", NULL, NULL},
+	{"a line for the log among the excluded", "decode:1", "n2", 0, 1, 0, 1, "-spare",
+		"SLURM_DISAGG_EXCLUDED", "n1\nerror: forged", "disagg: ", NULL, NULL},
 	{"the script of a job of another size", NULL, "n0", 0, 1, 0, BATCH, NULL,
 		"SLURM_JOB_NODELIST", "n[0-1]", "the job's plan is for 3 nodes, but the job has 2",
 		NULL, NULL},
@@ -234,8 +287,10 @@ static const struct node_case node_cases[] = {
 
 static void node_set_up(const struct node_case *row)
 {
-	vars_set(&host.job, "SLURM_DISAGG_PLAN", carried_plan);
-	vars_set(&host.job, "SLURM_JOB_NODELIST", "n[0-2]");
+	bool spare = row->drop && strcmp(row->drop, "-spare") == 0;
+
+	vars_set(&host.job, "SLURM_DISAGG_PLAN", spare ? spare_plan : carried_plan);
+	vars_set(&host.job, "SLURM_JOB_NODELIST", spare ? "n[0-3]" : "n[0-2]");
 	vars_set(&host.job, "SLURM_SUBMIT_DIR", "/home/u");
 	vars_set(&host.job, "SLURMD_NODENAME", row->node ? row->node : "");
 	vars_set(&host.job, "CUDA_VISIBLE_DEVICES", "0,1,2,3");
@@ -292,7 +347,8 @@ static int node_scenario(const void *argument)
 
 static void check_task(const struct node_case *row, const struct outcome *got)
 {
-	const char *run_dir = row->drop ? "(unset)" : "/home/u/disagg-77";
+	bool spare = row->drop && strcmp(row->drop, "-spare") == 0;
+	const char *run_dir = row->drop && !spare ? "(unset)" : "/home/u/disagg-77";
 
 	if (row->set && strcmp(row->set, "SLURM_RESTART_COUNT") == 0)
 		run_dir = "/home/u/disagg-77.2";
@@ -400,6 +456,7 @@ static void test_node_failing(void)
 static void test_remote(void)
 {
 	test_steps();
+	test_excluded();
 	test_inside();
 	test_parts();
 	test_nodes();

@@ -206,6 +206,9 @@ static inline const char *plan_difference(const struct disagg_plan *a, const str
 	SAME(infra_node);
 	SAME(client_node);
 	SAME(gpus_used);
+	SAME(probes);
+	SAME(on_failure);
+	SAME(spare_nodes);
 	SAME(role_count);
 	SAME(worker_count);
 	SAME(process_count);

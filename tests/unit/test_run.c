@@ -101,6 +101,7 @@ static struct run a_run(struct unit *units, unsigned count)
 		.signal_fd = -1,
 		.waiter_fd = -1,
 		.nodes = {.proc = none, .in_fd = -1, .out_fd = -1},
+		.probe = none,
 		.look = none,
 		.sinfo = none,
 		.written_ns = INT64_MAX};

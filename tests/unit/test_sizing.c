@@ -97,6 +97,57 @@ static void test_plan(void)
 	release(&s);
 }
 
+static void test_spare(void)
+{
+	struct sizejob s;
+
+	sizejob_init(&s);
+	s.p.job.want_segment = true;
+	s.p.job.probing =
+		(struct disagg_probing){.suite = DISAGG_PROBING_QUICK, .spare_nodes = {true, 2}};
+	is_int(size(&s), 0, "a plan with nodes to spare is sized");
+	is_int(s.p.plan->nodes, 4, "for its own nodes");
+	is_str(sizes(&s, DISAGG_SIZE_PLAN), "nodes=6 ntasks-per-node=4 gpus-per-node=4",
+		"and asks for more");
+	is_str(sizes(&s, DISAGG_SIZE_CHECK), "ntasks=24 gpus=24 gres=gpu:4",
+		"what the user may say agrees with that");
+	is_str(sizes(&s, DISAGG_SIZE_DEFAULT), "segment=6", "in one segment");
+	has_str(pick(&s, "nodes")->why, "on nodes of 4 GPUs, 2 nodes to spare", "and why");
+	release(&s);
+	sizejob_init(&s);
+	s.p.job.probing.spare_nodes = (struct disagg_int){true, 2};
+	is_int(size(&s), 0, "without probes");
+	is_str(pick(&s, "nodes")->value, "4", "no node is to spare");
+	release(&s);
+	sizejob_init(&s);
+	s.p.job.probing = (struct disagg_probing){
+		.suite = DISAGG_PROBING_QUICK, .spare_nodes = {true, DISAGG_MAX_NODES - 1}};
+	is_int(size(&s), -2, "more than there can be");
+	has_str(planjob_error(&s.p), "4 nodes and 16383 spare ones: at most 16384", "are refused");
+	release(&s);
+}
+
+/* Probes without roles. */
+static void test_acceptance(void)
+{
+	struct sizejob s;
+
+	memset(&s, 0, sizeof(s));
+	planjob_init(&s.p, DISAGG_RULE_NATIVE, 4);
+	s.p.job.directive = s.directive;
+	s.p.job.want_nodes = 16;
+	s.p.job.want_exclusive = s.p.job.want_segment = true;
+	s.p.job.probing = (struct disagg_probing){
+		.own = true, .suite = DISAGG_PROBING_STANDARD, .spare_nodes = {true, 3}};
+	is_int(size(&s), 0, "an acceptance run is sized");
+	is_str(sizes(&s, DISAGG_SIZE_PLAN), "ntasks-per-node=4 gpus-per-node=4", "whole nodes");
+	is_str(sizes(&s, DISAGG_SIZE_DEFAULT), "nodes=16 exclusive=exclusive mem=0",
+		"how many is the user's to say");
+	is_str(sizes(&s, DISAGG_SIZE_CHECK), "gres=gpu:4", "and with it all totals");
+	is_str(pick(&s, "nodes")->why, "probes and no workers on nodes of 4 GPUs", "and why");
+	release(&s);
+}
+
 static const struct {
 	const char *name;
 	unsigned node_gpus;
@@ -322,6 +373,8 @@ static void test_out_of_memory(void)
 int main(void)
 {
 	test_plan();
+	test_spare();
+	test_acceptance();
 	test_modes();
 	test_directives();
 	test_bad();

@@ -37,6 +37,9 @@ static void test_round_trips(void)
 	plan->log_dir = "";
 	plan->served_name = "100% ; , ~";
 	plan->gpus_unmanaged = true;
+	plan->probes = DISAGG_PROBING_THOROUGH;
+	plan->on_failure = DISAGG_PROBING_EXCLUDES;
+	plan->spare_nodes = 7;
 	plan->role[0].pin[DISAGG_PORT_HTTP] = 9000;
 	plan->role[0].pin[DISAGG_PORT_DIST] = 0;
 	round_trip(plan, 2048, "texts that look like the format");
@@ -175,7 +178,7 @@ static void test_bad_plans(void)
 
 static const char *seal(struct disagg_arena *arena, const char *payload)
 {
-	return disagg_arena_printf(arena, "DISAGG_PLAN=1;%zu;%08x;%s", strlen(payload),
+	return disagg_arena_printf(arena, "DISAGG_PLAN=2;%zu;%08x;%s", strlen(payload),
 		(unsigned)disagg_wire_crc32(payload, strlen(payload)), payload);
 }
 
@@ -198,18 +201,18 @@ static void test_bad_texts(void)
 	} rows[] = {
 		{"", "damaged at byte 0: expected 'DISAGG_PLAN='"},
 		{"hello", "expected 'DISAGG_PLAN='"},
-		{"DISAGG_PLAN=2;0;00000000;", "plan version 2 is newer than this plugin (1): the "
+		{"DISAGG_PLAN=3;0;00000000;", "plan version 3 is newer than this plugin (2): the "
 					      "submit host and the node have different releases"},
-		{"DISAGG_PLAN=0;0;00000000;", "plan version 0 is older than this plugin (1)"},
+		{"DISAGG_PLAN=0;0;00000000;", "plan version 0 is older than this plugin (2)"},
 		{"DISAGG_PLAN=x;0;00000000;", "expected a number from 0"},
-		{"DISAGG_PLAN=1", "expected ';'"},
-		{"DISAGG_PLAN=1;0;", "expected a checksum"},
-		{"DISAGG_PLAN=1;0;0000000;", "expected a checksum"},
-		{"DISAGG_PLAN=1;0;00000000", "expected a checksum"},
-		{"DISAGG_PLAN=1;5;00000000;abc", "it has 3 bytes and should have 5"},
-		{"DISAGG_PLAN=1;3;00000000;abc", "its checksum is 352441c2 and should be 00000000"},
-		{"DISAGG_PLAN=1;0;00000000;", "expected 'name'"},
-		{"DISAGG_PLAN=1;-1;00000000;", "expected a number from 0 to 32768"},
+		{"DISAGG_PLAN=2", "expected ';'"},
+		{"DISAGG_PLAN=2;0;", "expected a checksum"},
+		{"DISAGG_PLAN=2;0;0000000;", "expected a checksum"},
+		{"DISAGG_PLAN=2;0;00000000", "expected a checksum"},
+		{"DISAGG_PLAN=2;5;00000000;abc", "it has 3 bytes and should have 5"},
+		{"DISAGG_PLAN=2;3;00000000;abc", "its checksum is 352441c2 and should be 00000000"},
+		{"DISAGG_PLAN=2;0;00000000;", "expected 'name'"},
+		{"DISAGG_PLAN=2;-1;00000000;", "expected a number from 0 to 32768"},
 	};
 	char *huge = calloc(1, DISAGG_MAX_WIRE_BYTES + 2u);
 
@@ -230,6 +233,10 @@ static void test_bad_payloads(void)
 	} rows[] = {
 		{"dialect=native", "dialect=other", "expected a dialect"},
 		{"rehearse=no", "rehearse=maybe", "expected yes or no"},
+		{"probes=none", "probes=slow", "expected a suite of probes"},
+		{"on_failure=fail", "on_failure=drain", "expected fail, exclude or warn"},
+		{"spare_nodes=0", "spare_nodes=16382", "a plan with 16382 spare nodes"},
+		{"spare_nodes=0", "spare_nodes=-1", "expected a number"},
 		{"nodes=3", "nodes=99999", "a plan of 99999 nodes"},
 		{"nodes=3", "nodes=", "expected a number"},
 		{"nodes=3", "nodez=3", "expected 'nodes'"},
