@@ -93,6 +93,7 @@ $(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
 # .incbin is not seen by -MMD
 $(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
 $(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
+$(B)/o/lib/probe/report_style.o: lib/probe/report.css
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
@@ -136,9 +137,9 @@ $(B)/t/%: $(B)/o/tests/corpus/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(JSON_LIBS) -lm
 
-$(B)/t/%: $(B)/o/tests/bench/%.o $(B)/libcore.a
+$(B)/t/%: $(B)/o/tests/bench/%.o $(B)/libprobe.a $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) -lm
+	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) -lm
 
 # the fake SPANK host exports the symbols that the plugin takes from its host
 $(B)/t/%: $(B)/o/tests/spankhost/%.o
@@ -209,7 +210,7 @@ install: all
 	$(if $(plugin),[ -e $(line) ] || $(stock_line) >$(line))
 	$(say_plugin)
 
-job_script := $(wildcard scripts/disagg-job.sh)
+job_script := $(wildcard scripts/disagg-job.sh scripts/prolog-probe.sh)
 completed  := $(notdir $(dispatch) $(helpers))
 
 # an edited line is kept beside, under a name that Slurm does not read

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/probe.h"
-#include "lib/probe/devices.h"
+#include "lib/probe/health.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +21,29 @@ static int join(struct probe *probe, const struct disagg_meet_self *self, int po
 	return disagg_meet_find(self, &where, ret, err);
 }
 
-static int list_devices(struct disagg_arena *arena, const struct disagg_probe_options *options,
-	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+/* Without NVML nobody is known to use them. */
+static void find_busy(struct disagg_arena *arena, struct disagg_gpu_list *list)
 {
-	(void)options;
-	return disagg_devices_list(arena, getenv("CUDA_VISIBLE_DEVICES"), ret, ret_count, err);
+	struct disagg_nvml nvml;
+
+	list->busy = disagg_arena_array(arena, list->count + 1, sizeof(*list->busy));
+	if (!list->busy || disagg_nvml_open(&nvml, NULL))
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		list->busy[i] = disagg_health_busy(arena, &nvml, &list->gpu[i], 1);
+	disagg_nvml_close(&nvml);
+}
+
+static int list_devices(struct disagg_arena *arena, const struct disagg_probe_options *options,
+	struct disagg_gpu_list *ret, struct disagg_err *err)
+{
+	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+
+	if (disagg_devices_list(arena, visible, &ret->gpu, &ret->count, err))
+		return -1;
+	if (!options->force)
+		find_busy(arena, ret);
+	return 0;
 }
 
 int probe_agent(struct probe *probe, const char *node, int fd, int port)
@@ -45,8 +63,9 @@ int probe_agent(struct probe *probe, const char *node, int fd, int port)
 		rc = disagg_agent_serve(&spec, &link, &err);
 		disagg_link_close(&link);
 	}
-	/* what is amiss of this node is in the lead's report, whose exit code counts */
-	if (rc != 0)
+	/* what is amiss of this node is in the lead's report, whose exit code counts; a signal
+	 * and a held node it tells itself */
+	if (rc != 0 && !probe->held && err.code != DISAGG_TIMEOUT)
 		helper_fail(probe->helper, DISAGG_OK, "%s: %s", node, err.text);
 	return DISAGG_OK;
 }

@@ -21,6 +21,7 @@ enum {
 	O_SINCE,
 	O_GEMM_SIZE,
 	O_GEMM_TIME,
+	O_COPY_SIZE,
 	O_NCCL_MIN,
 	O_NCCL_MAX,
 	O_KV_BLOCK,
@@ -33,6 +34,7 @@ enum {
 	O_SERVICE_TIME,
 	O_JOIN,
 	O_LOCAL_AGENTS,
+	O_PROLOG,
 };
 
 #define MOST_AGENTS 1024
@@ -53,6 +55,8 @@ const struct helper_option probe_options[] = {
 	{"since", O_SINCE, HELPER_VALUE, "TIME", "count the kernel log from TIME ago: 2h"},
 	{"gemm-size", O_GEMM_SIZE, HELPER_VALUE, "N", "of N x N x N (default 8192)"},
 	{"gemm-time", O_GEMM_TIME, HELPER_VALUE, "MS", "to measure for (default by the suite)"},
+	{"copy-size", O_COPY_SIZE, HELPER_VALUE, "BYTES",
+		"of copies, hbm twice that (default 512M)"},
 	{"nccl-min", O_NCCL_MIN, HELPER_VALUE, "BYTES", "smallest message (default 8M)"},
 	{"nccl-max", O_NCCL_MAX, HELPER_VALUE, "BYTES", "largest message (default 1G)"},
 	{"kv-block", O_KV_BLOCK, HELPER_VALUE, "BYTES", "of kv.path (default 1M)"},
@@ -65,6 +69,7 @@ const struct helper_option probe_options[] = {
 	{"sysroot", O_SYSROOT, HELPER_VALUE, "DIR", "in place of / for /proc, /sys, /etc, /dev"},
 	{"join", O_JOIN, HELPER_VALUE, "TIME", "that nodes have to join in (default 60s)"},
 	{"local-agents", O_LOCAL_AGENTS, HELPER_VALUE, "N", "N agents here, n1 to nN: a rehearsal"},
+	{"prolog", O_PROLOG, HELPER_FLAG, NULL, "for slurmd: is this node fit for a job?"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -79,7 +84,7 @@ struct args {
 	int suite;
 	const char *only, *skip; /* NULL */
 	unsigned gemm_ms;	 /* 0: by the suite */
-	bool list;
+	bool list, prolog;
 };
 
 /* ---- values ---- */
@@ -164,6 +169,8 @@ static int take_options(struct args *args, int id, const char *value)
 		rc = take_number(args, "gemm-time", value, 3600 * 1000, &number);
 		args->gemm_ms = (unsigned)number;
 		return rc;
+	case O_COPY_SIZE:
+		return take_bytes(args, "copy-size", value, &options->copy_bytes);
 	case O_NCCL_MIN:
 		return take_bytes(args, "nccl-min", value, &options->nccl_min_bytes);
 	case O_NCCL_MAX:
@@ -219,6 +226,9 @@ static int take(void *context, int id, const char *value)
 		return 0;
 	case O_LIST:
 		args->list = true;
+		return 0;
+	case O_PROLOG:
+		args->prolog = true;
 		return 0;
 	case O_NO_REPORT:
 		probe->out = "";
@@ -365,6 +375,8 @@ int probe_parse(struct probe *probe, int argc, char **argv)
 		return helper_usage(probe->helper, "unexpected argument '%s'", argv[first]);
 	if (args.list)
 		return probe_print_list(probe->helper);
+	if (args.prolog)
+		return probe_prolog(probe);
 	if (probe->options.nccl_min_bytes > probe->options.nccl_max_bytes)
 		return helper_usage(probe->helper, "--nccl-min is above --nccl-max");
 	if (check_names(&args, "probe", args.only) || check_names(&args, "skip", args.skip))

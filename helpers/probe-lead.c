@@ -66,6 +66,7 @@ static int be_agent(struct lead *lead, size_t node, int fd)
 
 	if (lead->listen_fd >= 0)
 		close(lead->listen_fd);
+	close(lead->local_fd);
 	if (probe->lock_fd >= 0)
 		close(probe->lock_fd);
 	if (lead->journal.fd >= 0)

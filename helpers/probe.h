@@ -42,6 +42,10 @@ extern const struct helper_option probe_options[];
 /* -1: go on; else the exit code of main. */
 int probe_parse(struct probe *probe, int argc, char **argv);
 
+/* ---- probe-prolog.c ---- */
+/* --prolog: 1 where the node's hardware is bad, else 0. */
+int probe_prolog(const struct probe *probe);
+
 /* ---- probe-agent.c ---- */
 /* Serves as the agent of a node until the lead ends it: over fd where it is connected
  * already, else by looking for the lead at `port` (0: the step's ports).  The exit status. */

@@ -47,11 +47,14 @@ demo: all
 .PHONY: demo
 
 # medians and ratios of interleaved runs; asserts nothing
-bench: all $(bench_bin)
+bench: all stubs $(bench_bin)
 	$(test_env) tests/bench/plan.sh
 	$(B)/t/plan_bench
+	$(B)/t/gather_bench
+	$(test_env) tests/bench/prolog.sh
 	$(test_env) tests/bench/submit.sh
 	$(test_env) tests/bench/wait.sh
 	$(test_env) tests/bench/load.sh
 	$(test_env) tests/bench/run.sh
+	$(test_env) tests/bench/report.sh
 .PHONY: bench

@@ -10,15 +10,15 @@ stub_old  := $(stub_dir)/old/libcuda.so.1
 
 stub_link = $(CC) -shared $(all_cflags) $(all_ldflags) -Wl,-soname,$(@F) -o $@
 
-$(stub_dir)/libcuda.so.1: $(call obj,tests/stubs/cuda.c) $(stub_obj)
+$(stub_dir)/libcuda.so.1: $(call obj,tests/stubs/cuda.c tests/stubs/cuda_memory.c) $(stub_obj)
 	@mkdir -p $(@D)
 	$(stub_link) $^ -lm
 
-$(stub_old): $(call obj,tests/stubs/cuda.c) $(stub_obj) tests/stubs/old.map
+$(stub_old): $(call obj,tests/stubs/cuda.c tests/stubs/cuda_memory.c) $(stub_obj) tests/stubs/old.map
 	@mkdir -p $(@D)
 	$(stub_link) -Wl,--version-script=tests/stubs/old.map $(filter-out %.map,$^) -lm
 
-$(stub_dir)/libnvidia-ml.so.1: $(call obj,tests/stubs/nvml.c) $(stub_obj)
+$(stub_dir)/libnvidia-ml.so.1: $(call obj,tests/stubs/nvml.c tests/stubs/nvml_link.c) $(stub_obj)
 	@mkdir -p $(@D)
 	$(stub_link) $^ -lm
 

@@ -12,7 +12,7 @@ cluster='slurm-wlm slurmd slurmctld slurm-client slurm-wlm-basic-plugins munge i
 	procps'
 test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap
 	scdoc groff-base curl etcd-server nats-server nginx-light time wrk
-	apache2-utils'
+	apache2-utils chromium'
 wanted="$build $cluster $test_tools"
 
 missing() {

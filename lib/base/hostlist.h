@@ -17,4 +17,11 @@ struct disagg_hostlist {
 int disagg_hostlist_parse(struct disagg_arena *arena, const char *text,
 	struct disagg_hostlist *ret_list, struct disagg_err *err);
 
+/* The reverse: sorts the names by stem and number, leaves repeats out, and appends
+ * "n[1-3,5],login".  The array is changed. */
+void disagg_hostlist_fold(struct disagg_strbuf *out, const char **name, size_t count);
+
+/* That order: n9 before n10. */
+int disagg_hostlist_compare(const char *a, const char *b);
+
 #endif

@@ -11,6 +11,9 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
+#define PLAIN_DIGITS 15 /* so many are exact in a double */
+#define MOST_POWER   22 /* of ten, that is exact in a double */
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -129,6 +132,54 @@ int disagg_num_real(const char *text, double *ret)
 	if (!isfinite(value))
 		return -1;
 	*ret = value;
+	return 0;
+}
+
+/* The digits at *text behind those of *value, of which there are *digits already. */
+static unsigned add_digits(const char **text, uint64_t *value, unsigned *digits)
+{
+	unsigned count = 0;
+
+	for (; is_digit(**text) && *digits <= PLAIN_DIGITS; ++*text, count++) {
+		*value = *value * 10 + (uint64_t)(**text - '0');
+		*digits += *value > 0;
+	}
+	return count;
+}
+
+/* Both the digits and the power of ten are exact doubles, so one operation rounds as
+ * strtod does. */
+int disagg_num_next(const char **text, double *ret)
+{
+	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
+		1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+	const char *at = *text + (**text == '-');
+	unsigned digits = 0;
+	uint64_t value = 0, size = 0;
+	int power = 0;
+	double number;
+
+	if (add_digits(&at, &value, &digits) == 0)
+		return -1;
+	if (*at == '.') {
+		at++;
+		power = -(int)add_digits(&at, &value, &digits);
+		if (power == 0)
+			return -1;
+	}
+	if (*at == 'e' || *at == 'E') {
+		bool negative = at[1] == '-';
+
+		at += 1 + (at[1] == '-' || at[1] == '+');
+		if (read_digits(&at, &size) || size > 1000)
+			return -1;
+		power += negative ? -(int)size : (int)size;
+	}
+	if (digits > PLAIN_DIGITS || power < -MOST_POWER || power > MOST_POWER)
+		return -1;
+	number = power < 0 ? (double)value / powers[-power] : (double)value * powers[power];
+	*ret = **text == '-' ? -number : number;
+	*text = at;
 	return 0;
 }
 

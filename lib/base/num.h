@@ -19,6 +19,13 @@ int disagg_num_hex(const char *text, uint64_t max, uint64_t *ret);
 /* Decimal or exponent form, finite. */
 int disagg_num_real(const char *text, double *ret);
 
+/*
+ * The number that a text begins with, as JSON writes it; *text then stands behind it.
+ * For many of them: -1 where there is none, and also where its value is not plain (more
+ * than 15 digits, a power of ten beyond 22), which disagg_num_real reads.
+ */
+int disagg_num_next(const char **text, double *ret);
+
 /* Seconds from "90", "90s", "15m", "2h", "1d", "500ms" (rounded up),
  * "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS". */
 int disagg_num_duration(const char *text, int64_t *ret_seconds);

@@ -24,7 +24,7 @@ static double clock_s(clockid_t id)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void read_boot_id(char *ret, size_t size)
+void disagg_kmsg_boot_id(char *ret, size_t size)
 {
 	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? -1 : read(fd, ret, size - 1);
@@ -61,7 +61,7 @@ int disagg_kmsg_open(struct disagg_kmsg *log, struct disagg_arena *arena, const 
 	log->from_seq = log->next_seq = 0;
 	log->foreign = log->lost = 0;
 	log->offset_s = clock_s(CLOCK_REALTIME) - clock_s(CLOCK_MONOTONIC);
-	read_boot_id(log->boot_id, sizeof(log->boot_id));
+	disagg_kmsg_boot_id(log->boot_id, sizeof(log->boot_id));
 	if (!path)
 		return open_device(log, err);
 	if (disagg_fd_read_file(arena, path, DISAGG_KMSG_FILE_MAX, &bytes, &len, err)) {

@@ -62,6 +62,9 @@ void disagg_kmsg_close(struct disagg_kmsg *log);
 void disagg_kmsg_seek(struct disagg_kmsg *log, const struct disagg_kmsg_cursor *cursor);
 void disagg_kmsg_tell(const struct disagg_kmsg *log, struct disagg_kmsg_cursor *ret);
 
+/* Of the kernel that runs; "" where it does not tell. */
+void disagg_kmsg_boot_id(char *ret, size_t size);
+
 /* 1: a record of the kernel's; 0: there are no more; -1: DISAGG_SYSTEM. */
 int disagg_kmsg_next(
 	struct disagg_kmsg *log, struct disagg_kmsg_record *ret, struct disagg_err *err);

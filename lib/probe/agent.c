@@ -137,6 +137,21 @@ static const struct disagg_probe *find_probe(const struct agent *agent, const ch
 	return NULL;
 }
 
+/* Who else uses a GPU that the task is to measure; NULL: nobody, or it counts for nothing. */
+static const char *who_is_busy(const struct agent *agent, const struct task *task)
+{
+	const struct disagg_probe *probe = task->work.probe;
+	const char *busy = NULL;
+
+	if (agent->spec->options->force || probe->only_looks || !agent->gpus.busy ||
+		(!probe->needs_gpu && !task->work.gpu))
+		return NULL;
+	for (size_t i = 0; i < agent->gpus.count && !busy; i++)
+		if (!task->work.gpu || task->work.gpu == &agent->gpus.gpu[i])
+			busy = agent->gpus.busy[i];
+	return busy;
+}
+
 /* Fills the work from the message; the JSON stays with the task. */
 static int read_start(struct agent *agent, const struct disagg_message *message, struct task *task,
 	unsigned *ret_deadline_ms, struct disagg_err *err)
@@ -162,6 +177,10 @@ static int read_start(struct agent *agent, const struct disagg_message *message,
 				   ? (unsigned)deadline_ms
 				   : task->work.probe->deadline_ms;
 	task->work.args = disagg_json_at(task->body, "args");
+	if (who_is_busy(agent, task))
+		return disagg_err_set(err, DISAGG_SKIPPED,
+			"other processes use it, and --force is not given: %s",
+			who_is_busy(agent, task));
 	return 0;
 }
 
@@ -181,7 +200,8 @@ static void start(struct agent *agent, const struct disagg_message *message)
 	if (read_start(agent, message, task, &deadline_ms, &err) == 0 &&
 		run_task(agent, task, deadline_ms, &err) == 0)
 		return;
-	tell_done(agent, message->number, "failed", err.text);
+	tell_done(agent, message->number, err.code == DISAGG_SKIPPED ? "skipped" : "failed",
+		err.text);
 	free_task(task);
 }
 

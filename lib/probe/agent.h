@@ -21,7 +21,7 @@
 /* Fills the GPUs that this step may use, in the arena; in a child, so it may call CUDA.
  * -1: err says why there is none. */
 typedef int disagg_agent_devices(struct disagg_arena *arena,
-	const struct disagg_probe_options *options, struct disagg_gpu **ret, size_t *ret_count,
+	const struct disagg_probe_options *options, struct disagg_gpu_list *ret,
 	struct disagg_err *err);
 
 struct disagg_agent_spec {

@@ -24,6 +24,8 @@ void disagg_gpu_list_put(struct disagg_strbuf *out, const struct disagg_gpu_list
 		disagg_json_put_text(&writer, "cohort", gpu->cohort);
 		disagg_json_put_int(&writer, "mem_bytes", (int64_t)gpu->mem_bytes);
 		disagg_json_put_bool(&writer, "mig", gpu->mig);
+		if (list->busy && list->busy[i])
+			disagg_json_put_text(&writer, "busy", list->busy[i]);
 		disagg_json_end(&writer, '}');
 	}
 	disagg_json_end(&writer, ']');
@@ -70,12 +72,17 @@ static int read_all(struct disagg_arena *arena, const struct disagg_json *json,
 
 	if (disagg_json_kind(list) != DISAGG_JSON_ARRAY || count > DISAGG_MAX_GPUS_PER_NODE)
 		return disagg_err_set(err, DISAGG_INVALID, "no list of GPUs");
-	ret->gpu = disagg_arena_array(arena, count ? count : 1, sizeof(*ret->gpu));
-	if (!ret->gpu)
+	ret->gpu = disagg_arena_array(arena, count + 1, sizeof(*ret->gpu));
+	ret->busy = disagg_arena_array(arena, count + 1, sizeof(*ret->busy));
+	if (!ret->gpu || !ret->busy)
 		return disagg_err_nomem(err);
-	for (ret->count = 0; ret->count < count; ret->count++)
-		if (read_gpu(arena, disagg_json_item(list, ret->count), &ret->gpu[ret->count]))
+	for (; ret->count < count; ret->count++) {
+		const struct disagg_json *item = disagg_json_item(list, ret->count);
+
+		if (read_gpu(arena, item, &ret->gpu[ret->count]))
 			return disagg_err_set(err, DISAGG_INVALID, "a GPU without index or UUID");
+		ret->busy[ret->count] = copy(arena, item, "busy", MOST_REASON);
+	}
 	ret->reason = copy(arena, json, "reason", MOST_REASON);
 	return 0;
 }

@@ -7,11 +7,12 @@
 /*
  * A node's GPUs on their way from the child that lists them to its agent and
  * to the lead: {"gpus":[{"index","uuid","name","pci","cohort",
- * "mem_bytes","mig"}],"reason"}
+ * "mem_bytes","mig","busy"}],"reason"}
  */
 struct disagg_gpu_list {
 	struct disagg_gpu *gpu;
 	size_t count;
+	const char **busy;  /* by GPU: who else uses it; NULL, or NULL for each that is free */
 	const char *reason; /* why there is none; NULL */
 };
 

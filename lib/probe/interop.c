@@ -4,14 +4,16 @@
 #include "lib/probe/collective_record.h"
 #include "lib/probe/phase.h"
 
-#define MOST_RANKS 1000000 /* sums are exact in FP32 up to here */
-#define MOST_SIZES 16
-#define MOST_BYTES (INT64_C(16) << 30)
+#define MOST_RANKS    1000000 /* sums are exact in FP32 up to here */
+#define MOST_STALL_MS 3600000
+#define MOST_SIZES    16
+#define LEAST_BUSBW   (64u << 10)
+#define MOST_BYTES    (INT64_C(16) << 30)
 
 struct interop {
 	struct disagg_probe_run *run;
 	struct disagg_ranks ranks;
-	unsigned first, total, nodes, iterations;
+	unsigned first, total, nodes, iterations, stall_ms;
 	uint64_t sizes[MOST_SIZES];
 	size_t size_count;
 	const char *id; /* NULL: it is made here */
@@ -38,7 +40,9 @@ static int read_args(struct interop *interop, struct disagg_err *err)
 	if (number(args, "first_rank", MOST_RANKS, &interop->first, err) != 0 ||
 		number(args, "ranks", MOST_RANKS, &interop->total, err) != 0 ||
 		number(args, "nodes", MOST_RANKS, &interop->nodes, err) != 0 ||
-		number(args, "iterations", DISAGG_RANKS_ITERATIONS, &interop->iterations, err) != 0)
+		number(args, "iterations", DISAGG_RANKS_ITERATIONS, &interop->iterations, err) !=
+			0 ||
+		number(args, "stall_ms", MOST_STALL_MS, &interop->stall_ms, err) != 0)
 		return -1;
 	if (interop->first + interop->run->gpu_count > interop->total)
 		return disagg_err_set(err, DISAGG_INVALID, "ranks %u to %zu are not of %u",
@@ -98,7 +102,8 @@ static void emit(struct interop *interop, const struct disagg_ranks_job *job,
 		"%u ranks on %u nodes; algbw %.4g GB/s; %.4g GB/s on the wire of a GPU",
 		interop->total, interop->nodes, algbw,
 		disagg_collective_wire(record.value, interop->nodes, interop->total));
-	if (interop->total > 1) {
+	/* of less, it is the time that says something */
+	if (interop->total > 1 && job->bytes >= LEAST_BUSBW) {
 		record.param = disagg_collective_param(interop->run, job, "");
 		interop->run->emit(interop->run, &record);
 	}
@@ -108,6 +113,18 @@ static void emit(struct interop *interop, const struct disagg_ranks_job *job,
 	record.better = DISAGG_BETTER_NONE;
 	for (size_t i = 0; i < record.raw_count; i++)
 		record.raw[i] = timing->each[i] * 1e6;
+	interop->run->emit(interop->run, &record);
+}
+
+static void emit_world(struct interop *interop)
+{
+	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
+
+	record.param = "world size";
+	record.has_value = true;
+	record.value = interop->total;
+	record.unit = "ranks";
+	record.hint = disagg_arena_printf(interop->run->arena, "on %u nodes", interop->nodes);
 	interop->run->emit(interop->run, &record);
 }
 
@@ -132,6 +149,8 @@ static int measure(struct interop *interop, struct disagg_err *err)
 			return -1;
 		emit(interop, &job, &timing, disagg_collective_now() - start);
 	}
+	if (interop->first == 0)
+		emit_world(interop);
 	return 0;
 }
 
@@ -143,8 +162,9 @@ int disagg_probe_interop_run(struct disagg_probe_run *run, struct disagg_err *er
 	if (read_args(&interop, err) != 0 || disagg_collective_gpus(run, &gpus, err) != 0 ||
 		disagg_ranks_open(&interop.ranks, run->arena, gpus, err) != 0)
 		return -1;
+	interop.ranks.stall_ms = interop.stall_ms;
 	if (join(&interop, err) != 0 || measure(&interop, err) != 0) {
-		disagg_phase_give_up(run, interop.phase);
+		disagg_phase_give_up(run, interop.phase, err);
 		return -1;
 	}
 	disagg_ranks_close(&interop.ranks);

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAD_TO_SD    1.4826 /* of a normal distribution */
-#define FLEET_SD     3.5
-#define REL_LATENCY  0.20
-#define WARN_ABOVE   0.05 /* the reference test warns so much above where it fails */
-#define MOST_SAID    256u
+#define MAD_TO_SD   1.4826 /* of a normal distribution */
+#define FLEET_SD    3.5
+#define REL_LATENCY 0.20
+#define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
+#define MOST_SAID   256u
+/* in the reason of a record whose whole cohort is as slow */
+#define COMMON	     "as the whole cohort: see the cluster's finding"
 #define SMALL_BYTES  (INT64_C(16) << 20)
 #define MIDDLE_BYTES (INT64_C(128) << 20)
 
@@ -41,10 +43,9 @@ static const struct {
 } actions[] = {
 	{"gemm.sdc",
 		"isolate it: it computes wrong results; run dcgmi diag -r 3, then replace the GPU"},
-	{"gemm.",
-		"drain; look at power cap, clocks and cooling (nvidia-smi -q -d PERFORMANCE,POWER)"},
+	{"gemm.", "look at power cap, clocks and cooling (nvidia-smi -q -d PERFORMANCE,POWER)"},
 	{"hbm.",
-		"drain; look at ECC and remapped rows (nvidia-smi -q -d ECC,ROW_REMAPPER), reset the GPU"},
+		"look at ECC and remapped rows (nvidia-smi -q -d ECC,ROW_REMAPPER), reset the GPU"},
 	{"pcie.",
 		"look at link generation and width (nvidia-smi -q -d PCIE; lspci -vv), reseat the GPU"},
 	{"p2p.", "look at the NVLinks (nvidia-smi nvlink -s -e) and the fabric manager"},
@@ -76,10 +77,27 @@ static const struct rule *rule_of(const char *probe)
 	return NULL;
 }
 
+bool disagg_judge_is_common(const struct disagg_probe_record *record)
+{
+	return record->status == DISAGG_PROBE_WARN && record->reason &&
+	       strstr(record->reason, COMMON);
+}
+
+double disagg_judge_rel(const char *probe, enum disagg_probe_better better)
+{
+	const struct rule *rule = rule_of(probe);
+
+	if (!rule || rule->rel <= 0 || better == DISAGG_BETTER_NONE)
+		return 0;
+	return better == DISAGG_BETTER_LESS ? REL_LATENCY : rule->rel;
+}
+
 const char *disagg_judge_action(const struct disagg_probe_record *record)
 {
 	size_t i = 0;
 
+	if (disagg_judge_is_common(record))
+		return "see the cluster's finding: it has one cause, and no node is to blame";
 	while (strncmp(record->probe, actions[i].prefix, strlen(actions[i].prefix)) != 0)
 		i++;
 	return actions[i].action;
@@ -104,8 +122,7 @@ bool disagg_record_is_pair(const struct disagg_probe_record *record)
 	       (strncmp(record->peer, record->node, len) != 0 || record->node[len] != '\0');
 }
 
-/* Bytes of the last word of "all_reduce 8M"; -1: it is no size. */
-static int64_t size_of(const char *param)
+int64_t disagg_param_bytes(const char *param)
 {
 	static const char units[] = "KMGT";
 	const char *word = param ? strrchr(param, ' ') : NULL;
@@ -130,7 +147,7 @@ static int64_t size_of(const char *param)
 /* Below this part of the reference it fails. */
 static double part_of(const struct rule *rule, const char *param)
 {
-	int64_t bytes = rule->by_size ? size_of(param) : -1;
+	int64_t bytes = rule->by_size ? disagg_param_bytes(param) : -1;
 
 	if (bytes < 0 || bytes > MIDDLE_BYTES)
 		return 0.90;
@@ -268,13 +285,15 @@ static int judge_value(struct disagg_arena *arena, const struct bench *bench, bo
 	/* all of the cohort is as slow: not this record's fault */
 	if (common && fleet.status == DISAGG_PROBE_PASS) {
 		absolute = at_most(absolute, DISAGG_PROBE_WARN);
-		source = "as the whole cohort: see the cluster's finding";
+		source = COMMON;
 	}
 	if (disagg_record_is_pair(record))
 		most = DISAGG_PROBE_WARN;
 	record->status = disagg_status_worse(
 		record->status, at_most(disagg_status_worse(absolute, fleet.status), most));
-	if (say_of(arena, record, &floor, source) != 0 ||
+	/* the source is told once */
+	if (say_of(arena, record, &floor, reference.status == DISAGG_PROBE_PASS ? source : NULL) !=
+			0 ||
 		say_of(arena, record, &reference, source) != 0 ||
 		say_of(arena, record, &fleet, NULL) != 0)
 		return -1;

@@ -5,6 +5,7 @@
 #include "lib/probe/record.h"
 #include "lib/probe/reference.h"
 #include "lib/probe/stats.h"
+#include <stdint.h>
 
 /*
  * What is said against a value.  Three tests that know nothing of each other;
@@ -78,6 +79,15 @@ enum disagg_probe_status disagg_status_worse(
 
 /* Whether the record is of two nodes: what warns of it is not the node's. */
 bool disagg_record_is_pair(const struct disagg_probe_record *record);
+
+/* Bytes of the last word of "all_reduce 8M"; -1: it is no size. */
+int64_t disagg_param_bytes(const char *param);
+
+/* How far from the median is too far for the probe: rel above; 0: it has no rule. */
+double disagg_judge_rel(const char *probe, enum disagg_probe_better better);
+
+/* Whether it only warns because its whole cohort is as slow. */
+bool disagg_judge_is_common(const struct disagg_probe_record *record);
 
 /* What to do about a record that is not a pass: the action for the probe. */
 const char *disagg_judge_action(const struct disagg_probe_record *record);

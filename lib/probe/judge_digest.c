@@ -61,7 +61,7 @@ static int blame_minority(
 		if (i >= best && i < best + most)
 			continue;
 		text = disagg_arena_printf(arena,
-			"the result's checksum %s differs from %s, which %zu of %zu have",
+			"the checksum %s of the result differs from %s, which %zu of %zu have",
 			sorted[i]->digest, sorted[best]->digest, most, count);
 		if (!text || blame(arena, sorted[i], DISAGG_PROBE_FAIL, text) != 0)
 			return -1;
@@ -89,7 +89,7 @@ static int blame_all(struct disagg_arena *arena, struct disagg_probe_record **so
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		if (blame(arena, sorted[i], DISAGG_PROBE_WARN,
-			    "the results' checksums differ and none has the majority") != 0)
+			    "checksums of the same result differ and none has the majority") != 0)
 			return -1;
 	return 0;
 }

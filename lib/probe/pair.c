@@ -9,12 +9,13 @@
 #define MOST_NODES	   3
 #define MOST_BYTES	   (INT64_C(16) << 30)
 #define DEFAULT_ITERATIONS 20
+#define MOST_STALL_MS	   3600000
 
 struct pair {
 	struct disagg_probe_run *run;
 	struct disagg_ranks ranks;
 	const char *name[MOST_NODES];
-	unsigned nodes, node, per_node, iterations;
+	unsigned nodes, node, per_node, iterations, stall_ms;
 	uint64_t bytes;
 	bool rails;
 	const char *id; /* NULL: it is made here */
@@ -35,7 +36,7 @@ static int read_args(struct pair *pair, struct disagg_err *err)
 	const struct disagg_json *args = pair->run->args;
 	const struct disagg_json *nodes = disagg_json_at(args, "nodes");
 	const struct disagg_json *rails = disagg_json_at(args, "rails");
-	int64_t node, per_node, bytes, iterations = DEFAULT_ITERATIONS;
+	int64_t node, per_node, bytes, iterations = DEFAULT_ITERATIONS, stall_ms = 0;
 
 	pair->nodes = (unsigned)disagg_json_count(nodes);
 	for (unsigned i = 0; i < pair->nodes && i < MOST_NODES; i++)
@@ -55,6 +56,10 @@ static int read_args(struct pair *pair, struct disagg_err *err)
 		count_of(args, "iterations", DISAGG_RANKS_ITERATIONS, &iterations) != 0)
 		return disagg_err_set(
 			err, DISAGG_INVALID, "'iterations' is at most %d", DISAGG_RANKS_ITERATIONS);
+	if (disagg_json_at(args, "stall_ms") &&
+		count_of(args, "stall_ms", MOST_STALL_MS, &stall_ms) != 0)
+		return disagg_err_set(err, DISAGG_INVALID, "'stall_ms' is at most an hour");
+	pair->stall_ms = (unsigned)stall_ms;
 	pair->node = (unsigned)node;
 	pair->per_node = (unsigned)per_node;
 	pair->bytes = (uint64_t)bytes / DISAGG_RANKS_ELEMENT * DISAGG_RANKS_ELEMENT;
@@ -161,8 +166,9 @@ int disagg_probe_pair_run(struct disagg_probe_run *run, struct disagg_err *err)
 		return disagg_err_nomem(err);
 	if (disagg_ranks_open(&pair.ranks, run->arena, pair.per_node, err) != 0)
 		return -1;
+	pair.ranks.stall_ms = pair.stall_ms;
 	if (measure(&pair, err) != 0) {
-		disagg_phase_give_up(run, pair.phase);
+		disagg_phase_give_up(run, pair.phase, err);
 		return -1;
 	}
 	disagg_ranks_close(&pair.ranks);

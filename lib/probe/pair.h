@@ -9,7 +9,7 @@
  * node's part: the function of nccl.pairs in the probe table.  Args:
  *
  *	{"nodes":["n1","n5"], "node":0, "ranks_per_node":8, "bytes":268435456,
- *	 "iterations":20, "rails":true, "id":"<256 hex digits>"}
+ *	 "iterations":20, "rails":true, "stall_ms":10000, "id":"<256 hex digits>"}
  *
  *	nodes		their names, in the order of their ranks: 2 or 3
  *	node		which of them this is
@@ -17,6 +17,7 @@
  *	bytes		what a rail carries each way, and the all-reduce's size
  *	iterations	timed runs of each, after 5 to warm up (20)
  *	rails		also rail by rail (true)
+ *	stall_ms	of waiting in vain for the other, after which it gives up (0: never)
  *	id		of NCCL; without one this node makes it and notes it
  *
  * Notes: phase.h; the id is in the first.  Each two of the nodes after another:

@@ -25,11 +25,13 @@ void disagg_phase_note(
 	run->note(run, text);
 }
 
-void disagg_phase_give_up(struct disagg_probe_run *run, enum disagg_phase phase)
+void disagg_phase_give_up(
+	struct disagg_probe_run *run, enum disagg_phase phase, const struct disagg_err *err)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "{\"phase\":\"%s\",\"gave_up\":true}", names[phase]);
+	snprintf(text, sizeof(text), "{\"phase\":\"%s\",\"%s\":true}", names[phase],
+		err->code == DISAGG_TIMEOUT ? "stalled" : "gave_up");
 	run->note(run, text);
 }
 
@@ -45,6 +47,7 @@ struct disagg_phase_seen disagg_phase_read(const char *note)
 		if (disagg_json_equals(disagg_json_at(json, "phase"), names[i]))
 			seen.phase = (enum disagg_phase)i;
 	seen.gave_up = disagg_json_is_true(disagg_json_at(json, "gave_up"));
+	seen.stalled = disagg_json_is_true(disagg_json_at(json, "stalled"));
 	id = disagg_json_text(disagg_json_at(json, "id"));
 	if (id)
 		snprintf(seen.id, sizeof(seen.id), "%s", id);

@@ -13,6 +13,7 @@
  *	{"phase":"init"}				all its ranks are in
  *	{"phase":"first"}				one run is done
  *	{"phase":"init","gave_up":true}			it has seen an error and ends
+ *	{"phase":"init","stalled":true}			it has waited in vain and ends
  */
 enum disagg_phase {
 	DISAGG_PHASE_NONE,	/* no NCCL, no GPU, or never started */
@@ -27,11 +28,13 @@ const char *disagg_phase_name(enum disagg_phase phase);
 /* id NULL: none */
 void disagg_phase_note(
 	struct disagg_probe_run *run, enum disagg_phase phase, const ncclUniqueId *id);
-void disagg_phase_give_up(struct disagg_probe_run *run, enum disagg_phase phase);
+/* By the error's code: DISAGG_TIMEOUT is that it has waited in vain. */
+void disagg_phase_give_up(
+	struct disagg_probe_run *run, enum disagg_phase phase, const struct disagg_err *err);
 
 struct disagg_phase_seen {
 	enum disagg_phase phase;
-	bool gave_up;
+	bool gave_up, stalled;
 	char id[DISAGG_NCCL_ID_HEX]; /* "": none */
 };
 /* Of a task's last note, NULL too; what is no such note is NONE. */

@@ -80,6 +80,7 @@ struct disagg_probe {
 	unsigned suites;
 	enum disagg_probe_kind kind;
 	bool needs_gpu;	      /* skip, with the reason, where a node has none */
+	bool only_looks;      /* needs_gpu, but also where other processes use the GPUs */
 	unsigned deadline_ms; /* of one child */
 	const char *about;    /* one line, for --list */
 	/*

@@ -251,41 +251,70 @@ static int launch(
 	return nccl(ranks, ranks->nccl.group_end(), disagg_collective_name(job->collective), err);
 }
 
+/* 0: none; 1: NCCL is still at work; -1 */
 static int look_for_errors(struct disagg_ranks *ranks, struct disagg_err *err)
 {
+	int at_work = 0;
+
 	for (unsigned i = 0; i < ranks->count; i++) {
 		ncclResult_t result = ncclSuccess;
 
 		if (nccl(ranks, ranks->nccl.async_error(ranks->list[i].comm, &result),
 			    "ncclCommGetAsyncError", err) != 0)
 			return -1;
-		if (result != ncclInProgress && nccl(ranks, result, "the communicator", err) != 0)
+		if (result == ncclInProgress)
+			at_work = 1;
+		else if (nccl(ranks, result, "the communicator", err) != 0)
 			return disagg_err_wrap(err, "rank %d", ranks->list[i].number);
 	}
-	return 0;
+	return at_work;
+}
+
+/* 0: all its work is done; 1: not yet; -1 */
+static int ask(struct disagg_ranks *ranks, unsigned index, struct disagg_err *err)
+{
+	struct disagg_rank *rank = use(ranks, index);
+	CUresult state = rank ? ranks->cuda.stream_query(rank->stream) : CUDA_ERROR_UNKNOWN;
+
+	if (state == CUDA_ERROR_NOT_READY)
+		return 1;
+	return cuda(ranks, state, "waiting for a GPU", err) == 0
+		       ? 0
+		       : disagg_err_wrap(err, "GPU %u", index);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 /* A lost peer shows in NCCL's error only: the stream never ends then. */
 static int wait_all(struct disagg_ranks *ranks, struct disagg_err *err)
 {
-	struct timespec nap = {.tv_nsec = POLL_NS};
+	const struct timespec nap = {.tv_nsec = POLL_NS};
+	int64_t start = now_ms();
+	unsigned done = 0;
+	int state;
 
-	for (unsigned i = 0, polls = 0; i < ranks->count;) {
-		struct disagg_rank *rank = use(ranks, i);
-		CUresult state = rank ? ranks->cuda.stream_query(rank->stream) : CUDA_ERROR_UNKNOWN;
+	for (unsigned polls = 1;; polls++) {
+		for (state = 0; done < ranks->count && state == 0; done += state == 0)
+			state = ask(ranks, done, err);
+		if (state == 0 || (state > 0 && polls % POLLS_A_LOOK == 0)) {
+			int errors = look_for_errors(ranks, err);
 
-		if (state == CUDA_SUCCESS) {
-			i++;
-			continue;
+			if (errors < 0 || (errors == 0 && state == 0))
+				return errors;
 		}
-		if (state != CUDA_ERROR_NOT_READY)
-			return cuda(ranks, state, "waiting for a GPU", err),
-			       disagg_err_wrap(err, "GPU %u", i);
-		if (++polls % POLLS_A_LOOK == 0 && look_for_errors(ranks, err) != 0)
+		if (state < 0)
 			return -1;
+		if (ranks->stall_ms && now_ms() - start > ranks->stall_ms)
+			return disagg_err_set(err, DISAGG_TIMEOUT,
+				"waited %u ms in vain for the other ranks", ranks->stall_ms);
 		nanosleep(&nap, NULL);
 	}
-	return look_for_errors(ranks, err);
 }
 
 int disagg_ranks_run(

@@ -33,6 +33,8 @@ struct disagg_ranks {
 	unsigned count; /* here */
 	unsigned total; /* in the communicator */
 	uint64_t buffer_bytes;
+	/* a wait for the GPUs gives up after so long, with DISAGG_TIMEOUT; 0: never */
+	unsigned stall_ms;
 	unsigned char *staging; /* pinned: what the GPUs' memory is filled from and read into */
 	unsigned char *pattern; /* what is compared with */
 };

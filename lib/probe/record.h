@@ -90,4 +90,12 @@ void disagg_probe_record_put(struct disagg_strbuf *out, const struct disagg_prob
 int disagg_probe_record_read(struct disagg_arena *arena, const char *line, size_t len,
 	struct disagg_probe_record *ret, struct disagg_err *err);
 
+/*
+ * The same, fast and without copies, of a line (terminated, without its newline) in
+ * just the form that disagg_probe_record_put gives it, of plain ASCII without escapes.
+ * The texts are in the line, which is changed.  false: it has another form, the line is
+ * as it was, and disagg_probe_record_read is to read it.
+ */
+bool disagg_probe_record_scan(char *line, struct disagg_probe_record *ret);
+
 #endif

@@ -57,8 +57,8 @@ int disagg_report_expect(struct disagg_report *report, const char *node, struct 
 /*
  * A file of records (JSON lines, or a report.json), or the *.jsonl files of a
  * folder.  A last line without its end, and lines that are no record, are
- * counted and told in the report.  DISAGG_MISSING: no such file; DISAGG_INVALID:
- * not one record in it.
+ * counted and told in the report; with a record that cannot be read it is no pass.  DISAGG_MISSING:
+ * no such file; DISAGG_INVALID: not one record in it.
  */
 int disagg_report_read(struct disagg_report *report, const char *path, struct disagg_err *err);
 
@@ -73,12 +73,16 @@ int disagg_report_judge(struct disagg_report *report, const struct disagg_refere
  * The worst of all, as the report's first line has it:
  * DISAGG_OK (pass, also with warnings), DISAGG_CHECK (a node, the cluster or the
  * comparison with the baseline failed), DISAGG_INVALID (nothing failed, but a node
- * could not be measured: unknown), DISAGG_SKIPPED (nothing was measured).
+ * could not be measured, or a record not be read: unknown), DISAGG_SKIPPED (nothing was measured).
  */
 enum disagg_code disagg_report_code(const struct disagg_report *report);
 
 int disagg_report_put(const struct disagg_report *report, enum disagg_report_format format,
 	struct disagg_strbuf *out, struct disagg_err *err);
+
+/* The same to a file that is open; nothing is held of what is large. */
+int disagg_report_write(const struct disagg_report *report, enum disagg_report_format format,
+	int fd, struct disagg_err *err);
 
 /* report.json, .md, .html, .xml and .prom in the folder, which is made; each appears
  * whole or not at all (rename). */

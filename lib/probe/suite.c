@@ -171,7 +171,9 @@ static int run_fleet(struct round *round, struct disagg_err *err)
 	if (!told)
 		return disagg_err_nomem(err);
 	disagg_fleet_records(fleet, &before);
-	rc = round->probe->lead(fleet, round->probe, &why);
+	rc = round->probe->needs_gpu && most_gpus(fleet) == 0
+		     ? 0
+		     : round->probe->lead(fleet, round->probe, &why);
 	mark_told(fleet, before, told);
 	cancelled = disagg_fleet_cancelled(fleet);
 	for (size_t i = 0; i < nodes; i++) {
@@ -182,6 +184,10 @@ static int run_fleet(struct round *round, struct disagg_err *err)
 
 		if (told[i])
 			continue;
+		if (lacks_gpu(fleet, round->probe, i)) {
+			emit_no_gpu(fleet, round->probe, i);
+			continue;
+		}
 		if (!absence.reason && rc != 0)
 			absence.reason = why.text;
 		if (!absence.reason)

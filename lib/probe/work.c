@@ -9,6 +9,7 @@
 struct host {
 	const struct disagg_work *work;
 	int fd;
+	double since_s; /* the start, or the last record */
 };
 
 static double wall_s(void)
@@ -36,9 +37,10 @@ static void say(int fd, char kind, const char *text, size_t len)
 
 static void emit(struct disagg_probe_run *run, const struct disagg_probe_record *given)
 {
-	const struct host *host = run->host;
+	struct host *host = run->host;
 	struct disagg_probe_record record = *given;
 	struct disagg_strbuf text;
+	double now_s = wall_s();
 
 	if (!record.probe)
 		record.probe = host->work->probe->name;
@@ -58,8 +60,11 @@ static void emit(struct disagg_probe_run *run, const struct disagg_probe_record 
 	}
 	if (!record.cohort)
 		record.cohort = record.gpu_name;
-	if (record.start_s <= 0)
-		record.start_s = wall_s();
+	if (record.start_s <= 0) {
+		record.start_s = host->since_s;
+		record.duration_ms = (now_s - host->since_s) * 1e3;
+	}
+	host->since_s = now_s;
 	disagg_strbuf_init(&text, 0);
 	disagg_probe_record_put(&text, &record);
 	if (!text.failed)
@@ -90,10 +95,8 @@ static int list_gpus(const struct disagg_work *work, int fd, struct disagg_arena
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_strbuf text;
 
-	if (work->agent->devices(arena, work->agent->options, &list.gpu, &list.count, &err) != 0) {
-		list.count = 0;
-		list.reason = err.text;
-	}
+	if (work->agent->devices(arena, work->agent->options, &list, &err) != 0)
+		list = (struct disagg_gpu_list){.reason = err.text};
 	disagg_strbuf_init(&text, 0);
 	disagg_gpu_list_put(&text, &list);
 	if (!text.failed)
@@ -104,7 +107,7 @@ static int list_gpus(const struct disagg_work *work, int fd, struct disagg_arena
 
 static void probe(const struct disagg_work *work, int fd, struct disagg_arena *arena)
 {
-	struct host host = {.work = work, .fd = fd};
+	struct host host = {.work = work, .fd = fd, .since_s = wall_s()};
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_probe_run run = {
 		.node = work->agent->node,

@@ -120,11 +120,40 @@ _disagg_status() { # WORD
 	)
 }
 
+# The last name of a list of probes is completed, with those before it.
+_disagg_probes() { # WORD
+	local done=
+
+	case $1 in
+	*,*) done=${1%,*}, ;;
+	esac
+	_disagg_reply "$(disagg-probe --list 2>/dev/null |
+		sed "1d; s/ .*//; s/^/$done/")" "$1"
+}
+
+# Files of records, reports, and folders of them.
+_disagg_records() { # WORD
+	mapfile -t COMPREPLY < <(
+		compgen -d -S / -- "$1"
+		compgen -f -X '!*.json*' -- "$1"
+	)
+	case ${COMPREPLY[*]} in
+	*/) _disagg_no_space ;;
+	esac
+}
+
 _disagg_other() { # VERB
 	local word before option
 
 	_disagg_look
 	case $1$option in
+	probe--suite) _disagg_reply "quick standard thorough" "$word" ;;
+	probe--probe | probe--skip) _disagg_probes "$word" ;;
+	probe--out | probe--reference | probe--baseline | probe--model | probe--kernel-log | probe--sysroot | probe--xid-table)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		;;
+	report--format) _disagg_reply "text json markdown html junit prometheus" "$word" ;;
+	report--*) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*--format) _disagg_reply "text json" "$word" ;;
 	wait--kind)
 		_disagg_reply "http tcp etcd nats dynamo sglang-router trtllm-server vllm" "$word"
@@ -132,7 +161,10 @@ _disagg_other() { # VERB
 	*)
 		case $word in
 		-*) _disagg_reply "$(_disagg_options "disagg-$1")" "$word" ;;
-		*) [ "$1" != status ] || _disagg_status "$word" ;;
+		*)
+			[ "$1" != status ] || _disagg_status "$word"
+			[ "$1" != report ] || _disagg_records "$word"
+			;;
 		esac
 		;;
 	esac
@@ -163,4 +195,4 @@ _disagg_program() {
 }
 
 complete -F _disagg_disagg disagg
-complete -F _disagg_program disagg-{bench,exec,node,plan,run,shell,sim,status,wait}
+complete -F _disagg_program disagg-{bench,exec,node,plan,probe,report,run,shell,sim,status,wait}

@@ -185,7 +185,7 @@ static bool multiply(struct cublasContext *handle, const struct product *p)
 static double seconds(const struct product *p)
 {
 	int gpu = stub_cuda_gpu();
-	double rate = stub_number("TFLOPS", 780) * 1e12 * stub_spread("gemm", gpu) *
+	double rate = stub_number("TFLOPS", 790) * 1e12 * stub_spread("gemm", gpu) *
 		      stub_slower("slow-gemm", gpu) * stub_slower("throttle", gpu);
 
 	return 2.0 * p->m * p->n * p->k / rate;

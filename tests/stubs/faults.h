@@ -16,7 +16,8 @@
  *                        deviation); a tenth of it from one operation to the next
  *   STUB_SEED=1          another seed is another cluster
  *   STUB_MEMORY=150754   MiB of a GPU            STUB_FREE=64 MiB that CUDA says are free
- *   STUB_TFLOPS=780  STUB_HBM=4300  STUB_H2D=55.4  STUB_D2H=55  STUB_P2P=395  GB/s
+ *   STUB_TFLOPS=790  STUB_HBM=4350  STUB_H2D=56  STUB_D2H=55.6  STUB_P2P=400  GB/s; with
+ *                        STUB_NOISE=2 none of these is 5 % below an H200's reference
  *   STUB_LAUNCH=4        us of one operation on the device
  *   STUB_NODE=n3         in place of SLURMD_NODENAME and the host's name
  *   STUB_FAULTS="KIND [node=n3,n5] [gpu=5] [KEY=VALUE]...; KIND ..."
@@ -33,6 +34,7 @@
  *   power-limit watts=500        nvlink-down [link=3]  nvlink-errors [count=100]
  *   pcie-narrow [width=8] [gen=5]                    lost (fell off the bus)
  *   busy [pid=1234]              persistence-off     fabric [clique=1] [state=3] [domain=7]
+ *   nvml-hang  nvml-crash (both in nvmlInit)
  *   no-driver  old-driver  mismatch  cuinit code=999 (or cuinit=999)
  * Those of the NCCL stub are said there.
  */

@@ -45,7 +45,7 @@ int stub_gpu_list(struct stub_gpu *ret)
 		gpu->index = i;
 		gpu->instance = -1;
 		gpu->bus = 0x0f + 0x10 * (unsigned)i % 0xf0;
-		gpu->memory = (unsigned long long)stub_number("MEMORY", 143771) << 20;
+		gpu->memory = (unsigned long long)(stub_number("MEMORY", 143771) * 1048576);
 		snprintf(gpu->name, sizeof(gpu->name), "%s", stub_text("NAME", "NVIDIA H200"));
 		snprintf(gpu->pci, sizeof(gpu->pci), "0000:%02x:00.0", gpu->bus);
 		set_uuid(gpu);

@@ -20,6 +20,9 @@
  *   wrong-sum [node=] [gpu=]     one element of what a GPU receives
  *   nccl-hang [node=] [at=init] [after=N]  never returns: from the start, or after N groups
  *   nccl-dead [node=] [at=init] [after=N]  ends the process there
+ *
+ * STUB_PATIENCE=3600000 ms that the end of a group waits for other ranks; then the
+ * communicator is ncclInProgress for ever.
  */
 #define STUB_NODE_NAME 64
 

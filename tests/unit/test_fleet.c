@@ -170,7 +170,7 @@ static const struct disagg_probe probes[] = {
 };
 
 static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_options *options,
-	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+	struct disagg_gpu_list *ret, struct disagg_err *err)
 {
 	struct disagg_gpu *gpu = disagg_arena_array(arena, 2, sizeof(*gpu));
 
@@ -179,18 +179,27 @@ static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_option
 	gpu[0] = (struct disagg_gpu){.index = 0, .uuid = "GPU-a", .name = "T1"};
 	gpu[1] = (struct disagg_gpu){
 		.index = 1, .uuid = "GPU-b", .name = "T1", .mem_bytes = 1 << 20};
-	*ret = gpu;
-	*ret_count = 2;
+	ret->gpu = gpu;
+	ret->count = 2;
+	return 0;
+}
+
+static int one_busy(struct disagg_arena *arena, const struct disagg_probe_options *options,
+	struct disagg_gpu_list *ret, struct disagg_err *err)
+{
+	if (two_gpus(arena, options, ret, err))
+		return -1;
+	ret->busy = disagg_arena_array(arena, 2, sizeof(*ret->busy));
+	ret->busy[1] = "GPU 1: process 7 (train)";
 	return 0;
 }
 
 static int no_driver(struct disagg_arena *arena, const struct disagg_probe_options *options,
-	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+	struct disagg_gpu_list *ret, struct disagg_err *err)
 {
 	(void)arena;
 	(void)options;
 	(void)ret;
-	(void)ret_count;
 	return disagg_err_set(err, DISAGG_SKIPPED, "no NVIDIA driver");
 }
 
@@ -319,6 +328,41 @@ static void test_no_gpu(void)
 	is_int(fleetcase_end(&fleetcase), 0, "the agents end");
 }
 
+static void test_busy(void)
+{
+	static const struct disagg_probe few[] = {{.name = "of_gpu",
+							  .kind = DISAGG_PROBE_GPU,
+							  .deadline_ms = LIMIT_MS,
+							  .run = of_gpu},
+		{.name = "node", .needs_gpu = true, .deadline_ms = LIMIT_MS, .run = measure},
+		{.name = "looks",
+			.needs_gpu = true,
+			.only_looks = true,
+			.deadline_ms = LIMIT_MS,
+			.run = measure},
+		{.name = NULL}};
+	struct fleetcase fleetcase = {.probes = few, .nodes = 1, .devices = one_busy};
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	is_int(fleetcase_start(&fleetcase, &err), 0, "a node with a GPU in use joins");
+	run_all(&fleetcase);
+	is_status(find(fleetcase.fleet, "of_gpu", "n1", 0), DISAGG_PROBE_PASS, NULL,
+		"the GPU that is free is measured");
+	is_status(find(fleetcase.fleet, "of_gpu", "n1", 1), DISAGG_PROBE_SKIP, "process 7 (train)",
+		"the one in use is skipped");
+	is_status(find(fleetcase.fleet, "node", "n1", -1), DISAGG_PROBE_SKIP, "--force",
+		"so is what needs all of them");
+	is_status(find(fleetcase.fleet, "looks", "n1", -1), DISAGG_PROBE_PASS, NULL,
+		"and what only looks is not");
+	fleetcase_end(&fleetcase);
+	fleetcase.options.force = true;
+	is_int(fleetcase_start(&fleetcase, &err), 0, "with --force");
+	run_all(&fleetcase);
+	is_status(find(fleetcase.fleet, "of_gpu", "n1", 1), DISAGG_PROBE_PASS, NULL,
+		"it is measured");
+	fleetcase_end(&fleetcase);
+}
+
 static void test_absent(void)
 {
 	static const struct disagg_probe one[] = {
@@ -339,6 +383,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	test_all();
 	test_no_gpu();
+	test_busy();
 	test_absent();
 	return tap_done();
 }

@@ -125,6 +125,64 @@ static void test_no_memory(void)
 	}
 }
 
+static void test_fold(void)
+{
+	static const struct {
+		const char *in[8];
+		const char *want;
+	} cases[] = {
+		{{"n1"}, "n1"},
+		{{"n10", "n9", "n1"}, "n[1,9,10]"},
+		{{"n003", "n001", "n002", "n512"}, "n[001-003,512]"},
+		{{"n1", "n1", "n2"}, "n[1,2]"},
+		{{"b2", "a1", "b3", "b4", "login"}, "a1,b[2-4],login"},
+		{{"n08", "n09", "n10", "n11"}, "n[08-11]"},
+		{{"n8", "n9", "n10", "n11"}, "n[8,9,10,11]"},
+		{{"r1c2", "r1c1", "r2c1"}, "r1c[1,2],r2c1"},
+		{{"7", "8", "9"}, "[7-9]"},
+		{{"n01", "n1", "n2"}, "n[01,1,2]"},
+	};
+	struct disagg_strbuf out;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *name[8];
+		size_t count = 0;
+
+		while (count < 8 && cases[i].in[count]) {
+			name[count] = cases[i].in[count];
+			count++;
+		}
+		disagg_strbuf_init(&out, 0);
+		disagg_hostlist_fold(&out, name, count);
+		is_str(out.text, cases[i].want, "folded");
+		disagg_strbuf_release(&out);
+	}
+	ok(disagg_hostlist_compare("n9", "n10") < 0 && disagg_hostlist_compare("a10", "b9") < 0,
+		"n9 before n10, a before b");
+}
+
+/* What is folded reads as the same names. */
+static void test_fold_back(struct disagg_arena *arena)
+{
+	const char *name[900];
+	struct disagg_hostlist list = {0};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_strbuf out;
+	size_t count = 0;
+	bool same = true;
+
+	for (unsigned i = 1; i < 900; i += i % 7 ? 1 : 9)
+		name[count++] = disagg_arena_printf(arena, "rack%u-n%03u", i / 100, i);
+	disagg_strbuf_init(&out, 0);
+	disagg_hostlist_fold(&out, name, count);
+	ok(disagg_hostlist_parse(arena, out.text, &list, &err) == 0 && list.count == count,
+		"a folded list is read");
+	for (size_t i = 0; i < count && list.count == count; i++)
+		same = same && strcmp(list.name[i], name[i]) == 0;
+	ok(same, "as the same names");
+	disagg_strbuf_release(&out);
+}
+
 int main(void)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
@@ -135,6 +193,8 @@ int main(void)
 	test_bad(&arena);
 	test_limits(&arena);
 	test_no_memory();
+	test_fold();
+	test_fold_back(&arena);
 	disagg_strbuf_release(&buf);
 	disagg_arena_release(&arena);
 	return tap_done();

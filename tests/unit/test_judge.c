@@ -87,7 +87,7 @@ static void is_status(const struct disagg_probe_record *record, enum disagg_prob
 }
 
 #define H200_SOURCE                                                                                \
-	"H200-SXM: measured 769 to 798 with random data; zeros give 894 (confidence high)"
+	"H200-SXM: measured 769 to 798 with random data, zeros give 894 (confidence high)"
 
 static void floors(struct fleet *fleet)
 {
@@ -118,8 +118,7 @@ static void references(struct fleet *fleet)
 		")",
 		"below 0.90 of the reference");
 	is_status(alone(fleet, &gemm, 650), DISAGG_PROBE_FAIL,
-		"650 TFLOPS is below the floor of 700 (" H200_SOURCE
-		"); 650 TFLOPS is 0.828 of the reference of 785, expected at least 0.900 (" H200_SOURCE
+		"650 TFLOPS is below the floor of 700; 650 TFLOPS is 0.828 of the reference of 785, expected at least 0.900 (" H200_SOURCE
 		")",
 		"floor and reference are told apart");
 	is_status(alone(fleet, &d2h, 49), DISAGG_PROBE_WARN, NULL,
@@ -251,8 +250,7 @@ static void common_causes(struct fleet *fleet)
 	struct disagg_probe_record *first = among(fleet, &gemm, 690, 16, 690, 2);
 
 	is_status(first, DISAGG_PROBE_WARN,
-		"690 TFLOPS is below the floor of 700 (as the whole cohort: see the cluster's "
-		"finding); 690 TFLOPS is 0.879 of the reference of 785, expected at least 0.900 (as "
+		"690 TFLOPS is below the floor of 700; 690 TFLOPS is 0.879 of the reference of 785, expected at least 0.900 (as "
 		"the whole cohort: see the cluster's finding)",
 		"all are slow: a warning each");
 	is_str(disagg_probe_status_name(fleet->finding.status), "fail", "and one finding");
@@ -338,7 +336,7 @@ static void digests(struct fleet *fleet)
 		sums(fleet, 4, (const char *const[]){"a1", "a1", "b2", "a1"});
 
 	is_status(&record[2], DISAGG_PROBE_FAIL,
-		"the result's checksum b2 differs from a1, which 3 of 4 have",
+		"the checksum b2 of the result differs from a1, which 3 of 4 have",
 		"the minority fails");
 	ok(record[0].status == DISAGG_PROBE_PASS && record[3].status == DISAGG_PROBE_PASS,
 		"the majority does not");

@@ -31,7 +31,7 @@ static void interop_args(char *out, size_t size, unsigned node, unsigned count, 
 {
 	snprintf(out, size,
 		"{\"first_rank\":%u,\"ranks\":%u,\"nodes\":%u,\"sizes\":[8,65536],"
-		"\"iterations\":4%s%s%s}",
+		"\"iterations\":4,\"stall_ms\":300%s%s%s}",
 		2 * node, 2 * count, count, *id ? ",\"id\":\"" : "", id, *id ? "\"" : "");
 }
 
@@ -228,6 +228,25 @@ static void test_hang(void)
 	free_set(&set);
 }
 
+static void test_stall(void)
+{
+	struct set set;
+
+	setenv("STUB_PATIENCE", "50", 1);
+	set = start(4, disagg_probe_interop_run, interop_args, "nccl-hang node=n3 after=3");
+	for (unsigned i = 0; i < set.count; i++)
+		while (child_read(set.child[i], 1000))
+			;
+	for (unsigned i = 0; i < set.count; i++) {
+		is_int(disagg_phase_read(set.child[i]->note).stalled, i != 2,
+			"who waits in vain tells so, who hangs does not");
+		child_end(set.child[i], 0);
+	}
+	is_int(set.child[0]->code, DISAGG_TIMEOUT, "it ends with a timeout");
+	unsetenv("STUB_PATIENCE");
+	free_set(&set);
+}
+
 static void test_phases(void)
 {
 	struct disagg_phase_seen seen = disagg_phase_read("{\"phase\":\"init\",\"gave_up\":true}");
@@ -251,5 +270,6 @@ int main(int argc, char **argv)
 	test_interop();
 	test_dead();
 	test_hang();
+	test_stall();
 	return tap_done();
 }

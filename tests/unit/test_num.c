@@ -3,6 +3,7 @@
 
 #include "tests/unit/tap.h"
 #include <locale.h>
+#include <stdio.h>
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -218,9 +219,42 @@ static void test_hex(void)
 		"64 bits");
 }
 
+/* What the fast reader takes has the very value that strtod gives. */
+static void test_next(void)
+{
+	static const char *const left[] = {"", "-", "x", ".5", "1.", "1e", "1e+",
+		"1234567890123456", "1e23", "1e-30", "0.1234567890123456"};
+	uint64_t seed = 11;
+	bool equal = true, behind = true;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		char text[64];
+		const char *at = text;
+		double got = -1, want = -2;
+		int digits = (int)(seed >> 40 & 15), power = (int)(seed >> 33 & 31) - 15;
+
+		seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+		snprintf(text, sizeof(text), i % 2 ? "%s%.*fe%d" : "%s%.*g", seed & 1 ? "-" : "",
+			digits, (double)(seed >> 20 & 0xffffff) / 997.0, power);
+		if (disagg_num_next(&at, &got) != 0)
+			continue;
+		equal = equal && disagg_num_real(text, &want) == 0 && got == want;
+		behind = behind && *at == '\0';
+	}
+	ok(equal, "the fast reader gives the value of the other");
+	ok(behind, "and stands behind the number");
+	for (size_t i = 0; i < COUNT(left); i++) {
+		const char *at = left[i];
+		double got = 4;
+
+		ok(disagg_num_next(&at, &got) == -1 && got == 4 && at == left[i], left[i]);
+	}
+}
+
 int main(void)
 {
 	test_hex();
+	test_next();
 	test_int();
 	test_real();
 	test_rows(durations, COUNT(durations), disagg_num_duration);

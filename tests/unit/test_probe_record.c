@@ -2,6 +2,7 @@
 #include "lib/probe/record.h"
 
 #include "tests/unit/tap.h"
+#include <stdio.h>
 #include <string.h>
 
 static void round_trip(void)
@@ -27,6 +28,7 @@ static void round_trip(void)
 	in.raw_count = 2;
 	in.raw[0] = 630;
 	in.raw[1] = 635;
+	in.digest = "5ca1ab1e";
 	in.has_fleet = true;
 	in.fleet_median = 790;
 	in.fleet_mad = 4;
@@ -73,8 +75,71 @@ static void hostile(void)
 	disagg_arena_release(&arena);
 }
 
+/* Both readers make the same of a line, or the fast one leaves it alone. */
+static void scan(const char *line, bool want, const char *what)
+{
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_probe_record fast, slow = DISAGG_PROBE_RECORD_INIT;
+	struct disagg_strbuf one, two;
+	struct disagg_err err = DISAGG_ERR_INIT;
+	char copy[2048];
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	ok(disagg_probe_record_scan(copy, &fast) == want, what);
+	if (!want) {
+		is_str(copy, line, "the line is as it was");
+		return;
+	}
+	disagg_strbuf_init(&one, 0);
+	disagg_strbuf_init(&two, 0);
+	ok(disagg_probe_record_read(&arena, line, strlen(line), &slow, &err) == 0, "is read too");
+	disagg_probe_record_put(&one, &fast);
+	disagg_probe_record_put(&two, &slow);
+	is_str(one.text, two.text, "as the same");
+	disagg_strbuf_release(&one);
+	disagg_strbuf_release(&two);
+	disagg_arena_release(&arena);
+}
+
+#define HEAD		       "{\"schema\":\"disagg.probe/1\",\"probe\":\"a\",\"node\":\"n1\""
+#define SCAN_AS(members, want) scan(HEAD members ",\"status\":\"pass\"}", want, members)
+
+static void scans(void)
+{
+	SCAN_AS("", true);
+	SCAN_AS(",\"gpu\":3,\"gpu_uuid\":\"GPU-1\",\"gpu_name\":\"NVIDIA H200\",\"peer\":\"n2:1\","
+		"\"rail\":7,\"param\":\"8192\",\"cohort\":\"c\",\"digest\":\"00ff\",\"value\":7.5e2,"
+		"\"unit\":\"us\",\"better\":\"less\",\"raw\":[1,-2.5,3e-4],\"ref\":1,\"ref_source\":"
+		"\"s\",\"floor\":0.5,\"fleet_median\":2,\"mad\":0.25,\"z\":-1.5",
+		true);
+	scan(HEAD ",\"status\":\"unknown\",\"reason\":\"no 'x' <b>\",\"hint\":\"h\","
+		  "\"t_start\":1764194400.125,\"dur_ms\":3.000}",
+		true, "all behind the status");
+	SCAN_AS(",\"gpu\":3.5", false);
+	SCAN_AS(",\"gpu\":-1", false);
+	SCAN_AS(",\"value\":null", false);
+	SCAN_AS(",\"value\":1,\"value\":2", false);
+	SCAN_AS(",\"param\":\"a\\\"b\"", false);
+	SCAN_AS(",\"param\":\"a\\u0041\"", false);
+	SCAN_AS(",\"param\":\"\xc3\xa9\"", false);
+	SCAN_AS(",\"param\":\"a\tb\"", false);
+	SCAN_AS(",\"other\":1", false);
+	SCAN_AS(", \"gpu\":1", false);
+	SCAN_AS(",\"raw\":[]", false);
+	SCAN_AS(",\"raw\":[1,[2]]", false);
+	SCAN_AS(",\"better\":\"best\"", false);
+	scan(HEAD ",\"status\":\"good\"}", false, "an unknown status");
+	scan(HEAD "}", false, "no status");
+	scan(HEAD ",\"status\":\"pass\"} ", false, "something behind it");
+	scan(HEAD ",\"status\":\"pass\"", false, "no end");
+	scan(HEAD ",\"status\":\"pa", false, "cut off in a word");
+	scan("{\"schema\":\"disagg.probe/1\"", false, "cut off behind the schema");
+	scan("", false, "nothing");
+}
+
 int main(void)
 {
+	scans();
 	round_trip();
 	refused("", "no bytes are no record");
 	refused("[]", "an array is no record");

@@ -54,7 +54,7 @@ static void lookups(const struct disagg_reference *reference)
 	ok(value.has_ref && value.ref == 785 && value.has_floor && value.floor == 700,
 		"its ref and floor");
 	is_str(value.source,
-		"H200-SXM: measured 769 to 798 with random data; zeros give 894 (confidence high)",
+		"H200-SXM: measured 769 to 798 with random data, zeros give 894 (confidence high)",
 		"its source");
 	ok(!find(reference, (struct disagg_reference_query){"gemm.bf16", "4096", h200, 1, NULL},
 		   &value),
