@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CONFIG_BYTES (4u << 20)
+#define BLOCK_MAX    (1u << 20)
 #define MANY	     8 /* pairs of one node at once */
 
 /* How much of it a suite measures. */
@@ -79,6 +80,8 @@ static void put_blocks(const struct kvpath *path, struct disagg_json_writer *wri
 
 	if (!own && path->has_model)
 		own = block_of_model(path);
+	if (own > BLOCK_MAX)
+		own = BLOCK_MAX;
 	disagg_json_begin(writer, "blocks", '[');
 	for (size_t i = 0; i < sizeof(usual_blocks) / sizeof(*usual_blocks); i++) {
 		usual |= usual_blocks[i] == own;
@@ -284,6 +287,10 @@ int disagg_kvpath_lead(
 		disagg_kvpath_flows(disagg_fleet_arena(fleet), path.plan, path.nodes, effort.rounds,
 			&path.flow, &path.flows, err) < 0)
 		return -1;
+	if (disagg_fleet_options(fleet)->kv_block_bytes > BLOCK_MAX)
+		return disagg_err_set(err, DISAGG_CONFIG,
+			"blocks of %llu bytes are too large: expected %u at most",
+			(unsigned long long)disagg_fleet_options(fleet)->kv_block_bytes, BLOCK_MAX);
 	if (!path.flows)
 		return disagg_err_set(err, DISAGG_SKIPPED, "%s",
 			path.plan ? "the plan has no prefill and decode workers on different nodes"
