@@ -12,7 +12,7 @@
 #define NODES 4
 
 static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_options *options,
-	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+	struct disagg_gpu_list *ret, struct disagg_err *err)
 {
 	struct disagg_gpu *gpus = disagg_arena_array(arena, 2, sizeof(*gpus));
 
@@ -22,8 +22,8 @@ static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_option
 	for (int i = 0; i < 2; i++)
 		gpus[i] = (struct disagg_gpu){
 			.index = i, .uuid = i ? "GPU-1" : "GPU-0", .name = "NVIDIA H200"};
-	*ret = gpus;
-	*ret_count = 2;
+	ret->gpu = gpus;
+	ret->count = 2;
 	return 0;
 }
 
