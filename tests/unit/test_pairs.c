@@ -35,7 +35,7 @@ static const struct disagg_probe probes[] = {
 };
 
 static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_options *options,
-	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+	struct disagg_gpu_list *ret, struct disagg_err *err)
 {
 	struct disagg_gpu *gpu = disagg_arena_array(arena, 2, sizeof(*gpu));
 
@@ -47,8 +47,8 @@ static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_option
 		gpu[i].uuid = i ? "GPU-1" : "GPU-0";
 		gpu[i].name = "NVIDIA H200";
 	}
-	*ret = gpu;
-	*ret_count = 2;
+	ret->gpu = gpu;
+	ret->count = 2;
 	return 0;
 }
 
@@ -101,7 +101,8 @@ static struct tally run(size_t nodes, const char *faults, size_t probe)
 	fleetcase.options.nccl_max_bytes = 256 << 10;
 	if (!ok(fleetcase_start(&fleetcase, &err) == 0, "the agents start"))
 		return tally;
-	ok(disagg_pairs_lead(fleetcase.fleet, &probes[probe], &err) == 0, "the search ends");
+	if (!ok(disagg_pairs_lead(fleetcase.fleet, &probes[probe], &err) == 0, "the search ends"))
+		printf("# %s; %s\n", err.text, fleetcase.said);
 	tally = tally_of(fleetcase.fleet);
 	is_int(fleetcase_end(&fleetcase), 0, "all agents end");
 	if (tally.reason[0])
