@@ -237,6 +237,15 @@ static struct name_result look_up(const struct disagg_peer *peer)
 	return result;
 }
 
+/* Agents of a rehearsal have names that are of no host, and nobody is to be asked for. */
+static bool is_rehearsed(const struct disagg_peer *peer)
+{
+	const char *address = peer->target.address;
+
+	return (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0) &&
+	       strcmp(peer->name, "localhost") != 0;
+}
+
 static void tell_names(struct mesh *mesh)
 {
 	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
@@ -245,14 +254,18 @@ static void tell_names(struct mesh *mesh)
 	const char *wrong = NULL;
 	char reason[400];
 
-	for (; asked < mesh->count && disagg_monotonic_ns() - start < NAMES_NS; asked++) {
-		struct name_result result = look_up(&mesh->peer[asked]);
+	for (size_t i = 0; i < mesh->count && disagg_monotonic_ns() - start < NAMES_NS; i++) {
+		struct name_result result;
 
+		if (is_rehearsed(&mesh->peer[i]))
+			continue;
+		result = look_up(&mesh->peer[i]);
+		asked++;
 		known += result.known;
 		right += result.right;
 		back += result.back;
 		if (!result.right && (!wrong || result.known))
-			wrong = mesh->peer[asked].name;
+			wrong = mesh->peer[i].name;
 	}
 	record.param = "names";
 	record.unit = "names";

@@ -101,7 +101,8 @@ static struct tally run(size_t nodes, const char *faults, size_t probe)
 	fleetcase.options.nccl_max_bytes = 256 << 10;
 	if (!ok(fleetcase_start(&fleetcase, &err) == 0, "the agents start"))
 		return tally;
-	ok(disagg_pairs_lead(fleetcase.fleet, &probes[probe], &err) == 0, "the search ends");
+	if (!ok(disagg_pairs_lead(fleetcase.fleet, &probes[probe], &err) == 0, "the search ends"))
+		printf("# %s; %s\n", err.text, fleetcase.said);
 	tally = tally_of(fleetcase.fleet);
 	is_int(fleetcase_end(&fleetcase), 0, "all agents end");
 	if (tally.reason[0])
