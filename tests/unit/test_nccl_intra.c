@@ -222,10 +222,39 @@ static void test_loopback(void)
 	rmdir(root);
 }
 
+/* 64M is the least that tells NVLS: much for a stub that copies it all. */
+static void test_nvls(void)
+{
+	static const char *const faults[] = {"", "nvls-off node=n1"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct child *child = child_new("n1", 8, disagg_probe_intra_run);
+		const struct disagg_probe_record *record;
+
+		child->faults = faults[i];
+		child->options.suite = DISAGG_SUITE_QUICK;
+		child->options.nccl_min_bytes = child->options.nccl_max_bytes = 64 << 20;
+		child->options.nccl_iterations = 1;
+		child_start(child);
+		child_end(child, 20 * SILENT_MS);
+		record = child_record(child, "all_reduce 64M", -1);
+		is_int(child->code, 0, "it ends well");
+		ok(record && record->status == (i ? DISAGG_PROBE_WARN : DISAGG_PROBE_PASS),
+			i ? "without NVLS all_reduce warns" : "with NVLS it passes");
+		ok(record && (record->reason != NULL) == (i == 1), "and says why");
+		if (i)
+			has_str(record ? record->reason : NULL, "NVLS inactive", "as it is");
+		child_free(child);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	(void)argc;
 	use_stubs(argv);
+	if (argc > 1 && strcmp(argv[1], "nvls") == 0) {
+		test_nvls();
+		return tap_done();
+	}
 	test_standard();
 	test_quick();
 	test_one_gpu();
