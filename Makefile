@@ -182,6 +182,7 @@ make clean          removes build/
 also: check-unit check-cluster check-corpus CORPUS=DIR check-long check-gpu lint fuzz
       bench
 V=debug|asan|tsan|cov   another build, in build/V
+CUDA_HOME=DIR       the CUDA toolkit whose headers are used (/usr/local/cuda); none is needed
 SLURM_INCLUDE=DIR   build against the Slurm whose headers are DIR/slurm/*.h
 endef
 help: export help_lines = $(help_text)

@@ -26,6 +26,7 @@ enum {
 	O_NCCL_MAX,
 	O_KV_BLOCK,
 	O_MODEL,
+	O_MODEL_CONFIG,
 	O_KERNEL_LOG,
 	O_SYSROOT,
 	O_ALLOW,
@@ -59,8 +60,9 @@ const struct helper_option probe_options[] = {
 		"of copies, hbm twice that (default 512M)"},
 	{"nccl-min", O_NCCL_MIN, HELPER_VALUE, "BYTES", "smallest message (default 8M)"},
 	{"nccl-max", O_NCCL_MAX, HELPER_VALUE, "BYTES", "largest message (default 1G)"},
-	{"kv-block", O_KV_BLOCK, HELPER_VALUE, "BYTES", "of kv.path (default 1M)"},
+	{"kv-block", O_KV_BLOCK, HELPER_VALUE, "BYTES", "one more size of kv.path, to 1M"},
 	{"model", O_MODEL, HELPER_VALUE, "FILE", "a file for storage.model to read"},
+	{"model-config", O_MODEL_CONFIG, HELPER_VALUE, "FILE", "its config.json, for kv.path"},
 	{"kernel-log", O_KERNEL_LOG, HELPER_VALUE, "FILE", "in place of /dev/kmsg"},
 	{"allow", O_ALLOW, HELPER_VALUE, "KEY,...", "that may differ: 'python.*,os.kernel'"},
 	{"xid-table", O_XID_TABLE, HELPER_VALUE, "FILE", "a site's Xids over the built-in ones"},
@@ -132,6 +134,7 @@ static int take_text(struct disagg_probe_options *options, int id, const char *v
 		const char **ret;
 	} texts[] = {
 		{O_MODEL, &options->model_path},
+		{O_MODEL_CONFIG, &options->model_config},
 		{O_KERNEL_LOG, &options->kernel_log},
 		{O_ALLOW, &options->allow},
 		{O_XID_TABLE, &options->xid_table},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/probe.h"
+#include "lib/host/inside.h"
 #include "lib/probe/nodelock.h"
 #include <signal.h>
 #include <stdio.h>
@@ -19,11 +20,12 @@ static const struct helper helper = {
 		 "SUITE is quick (under 15 s), standard (2 minutes) or thorough.\n",
 	.option = probe_options,
 	.examples = "  srun -N16 --ntasks-per-node=1 disagg-probe --suite=standard\n"
-		    "  srun -w n7 disagg-probe --probe=gemm.bf16,pcie.h2d --out=n7\n"
+		    "  srun -w n7 disagg-probe --probe=gemm.bf16,pcie.alone --out=n7\n"
 		    "  disagg-probe --suite=quick --no-report\n"
 		    "  disagg-probe --list\n",
 	.environment =
 		"  SLURM_STEP_NODELIST, SLURMD_NODENAME, SLURM_JOB_ID, SLURM_STEP_ID   the step\n"
+		"  SLURM_DISAGG_PLAN    which nodes prefill and which decode, for kv.path\n"
 		"  DISAGG_PROBE_TOKEN   a secret of the run, so that only its nodes take part;\n"
 		"                       without it they are known by their addresses\n",
 	.exits = "  0 pass, 1 a node failed, 2 usage, 3 a file is bad, 5 a system call failed,\n"
@@ -113,6 +115,7 @@ static int run(struct probe *probe)
 	}
 	raise_descriptors();
 	set_meet(probe);
+	probe->options.plan = getenv(DISAGG_INSIDE_PLAN);
 	if (!probe->rehearse) /* which measures no node in earnest */
 		lock_node(probe);
 	if (probe->seat.index)

@@ -68,5 +68,6 @@ bench: all stubs $(bench_bin)
 	$(test_env) tests/bench/wait.sh
 	$(test_env) tests/bench/load.sh
 	$(test_env) tests/bench/run.sh
+	$(test_env) tests/bench/probe.sh
 	$(test_env) tests/bench/report.sh
 .PHONY: bench

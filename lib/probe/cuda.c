@@ -25,23 +25,33 @@ int disagg_cuda_check(
 	return disagg_err_set(err, DISAGG_SYSTEM, "%s: %d %s", what, (int)result, name);
 }
 
+/* What cuInit says that a user can do something about; all else is DISAGG_SYSTEM. */
+static const struct {
+	CUresult result;
+	enum disagg_code code;
+	const char *text;
+} refusals[] = {
+	{CUDA_ERROR_NO_DEVICE, DISAGG_SKIPPED,
+		"no NVIDIA GPU: cuInit finds none (CUDA_VISIBLE_DEVICES, /dev/nvidia*)"},
+	{CUDA_ERROR_STUB_LIBRARY, DISAGG_MISSING,
+		"'libcuda.so.1' is the toolkit's stub library, not a driver: take its folder "
+		"'stubs' out of LD_LIBRARY_PATH"},
+	{CUDA_ERROR_SYSTEM_NOT_READY, DISAGG_SYSTEM,
+		"cuInit: 802 CUDA_ERROR_SYSTEM_NOT_READY: the NVSwitches are not set up, see "
+		"nvidia-fabricmanager on this node"},
+	{CUDA_ERROR_SYSTEM_DRIVER_MISMATCH, DISAGG_MISSING,
+		"the NVIDIA driver's library and kernel module differ in version: restart the "
+		"node, or load the module anew"},
+};
+
 static int start(struct disagg_cuda *cuda, struct disagg_err *err)
 {
 	CUresult result = cuda->init(0);
 
-	switch (result) {
-	case CUDA_SUCCESS:
-		return 0;
-	case CUDA_ERROR_NO_DEVICE:
-		return disagg_err_set(err, DISAGG_SKIPPED,
-			"no NVIDIA GPU: cuInit finds none (CUDA_VISIBLE_DEVICES, /dev/nvidia*)");
-	case CUDA_ERROR_STUB_LIBRARY:
-		return disagg_err_set(err, DISAGG_MISSING,
-			"'libcuda.so.1' is the toolkit's stub library, not a driver: take its "
-			"folder 'stubs' out of LD_LIBRARY_PATH");
-	default:
-		return disagg_cuda_check(cuda, result, "cuInit", err);
-	}
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (refusals[i].result == result)
+			return disagg_err_set(err, refusals[i].code, "%s", refusals[i].text);
+	return disagg_cuda_check(cuda, result, "cuInit", err);
 }
 
 int disagg_cuda_open(struct disagg_cuda *ret, struct disagg_err *err)

@@ -8,6 +8,7 @@
 
 #define MAD_TO_SD   1.4826 /* of a normal distribution */
 #define FLEET_SD    3.5
+#define MAD_ERROR   2.33 /* two standard errors of a MAD of one value, in MADs */
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
@@ -29,6 +30,7 @@ static const struct rule rules[] = {
 	{"gemm.sdc", 0, DISAGG_PROBE_FAIL, false, false}, /* its digests are compared */
 	{"gemm.", 0.07, DISAGG_PROBE_FAIL, false, false},
 	{"hbm.", 0.03, DISAGG_PROBE_FAIL, false, false},
+	{"pcie.shared", 0.07, DISAGG_PROBE_WARN, false, false},
 	{"pcie.", 0.03, DISAGG_PROBE_FAIL, false, false},
 	{"p2p.", 0.03, DISAGG_PROBE_FAIL, false, false},
 	{"nccl.interop", 0.05, DISAGG_PROBE_WARN, true, false},
@@ -124,32 +126,49 @@ bool disagg_record_is_pair(const struct disagg_probe_record *record)
 	       (strncmp(record->peer, record->node, len) != 0 || record->node[len] != '\0');
 }
 
-int64_t disagg_param_bytes(const char *param)
+/* "8M", "1G", "512" of so many characters; -1: it is no size. */
+static int64_t bytes_of(const char *word, size_t len)
 {
 	static const char units[] = "KMGT";
-	const char *word = param ? strrchr(param, ' ') : NULL;
 	char text[24];
 	const char *unit;
 	int64_t count;
-	size_t len;
 
-	word = word ? word + 1 : param;
-	len = word ? strlen(word) : 0;
 	if (len == 0 || len >= sizeof(text))
 		return -1;
-	memcpy(text, word, len + 1);
+	memcpy(text, word, len);
+	text[len] = '\0';
 	unit = strchr(units, text[len - 1]);
 	if (unit)
 		text[len - 1] = '\0';
-	if (disagg_num_int(text, 0, INT64_C(1) << 20, &count) != 0)
-		return unit || disagg_num_int(text, 0, INT64_MAX, &count) != 0 ? -1 : count;
+	if (disagg_num_int(text, 0, unit ? 1 << 20 : INT64_C(1) << 50, &count) != 0)
+		return -1;
 	return count << (unit ? 10 * (unit - units + 1) : 0);
+}
+
+int64_t disagg_param_bytes(const char *param, size_t *ret_at, size_t *ret_len)
+{
+	const char *word = param;
+
+	while (word && *word) {
+		size_t len = strcspn(word, " ");
+		int64_t bytes = bytes_of(word, len);
+
+		if (bytes >= 0) {
+			*ret_at = (size_t)(word - param);
+			*ret_len = len;
+			return bytes;
+		}
+		word += len + (word[len] == ' ');
+	}
+	return -1;
 }
 
 /* Below this part of the reference it fails. */
 static double part_of(const struct rule *rule, const char *param)
 {
-	int64_t bytes = rule->by_size ? disagg_param_bytes(param) : -1;
+	size_t at, len;
+	int64_t bytes = rule->by_size ? disagg_param_bytes(param, &at, &len) : -1;
 
 	if (bytes < 0 || bytes > MIDDLE_BYTES)
 		return 0.90;
@@ -166,7 +185,7 @@ struct bench {
 	bool less;	    /* is better */
 	double fail_part;   /* of the reference */
 	double span;	    /* around the median; 0: no fleet test */
-	char span_text[24]; /* "7 %" */
+	char span_text[48]; /* "7 %" */
 };
 
 struct said {
@@ -334,13 +353,14 @@ static void set_span(struct bench *bench)
 {
 	const struct disagg_stats *stats = &bench->cohort->stats;
 	double rel = bench->less ? REL_LATENCY : bench->rule->rel;
-	double by_rel = rel * stats->median, by_mad = FLEET_SD * MAD_TO_SD * stats->mad;
+	double times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
+	double by_rel = rel * stats->median, by_mad = times * MAD_TO_SD * stats->mad;
 
 	if (stats->count < DISAGG_JUDGE_MEMBERS || stats->median <= 0)
 		return;
 	bench->span = by_rel > by_mad ? by_rel : by_mad;
 	if (by_mad > by_rel)
-		snprintf(bench->span_text, sizeof(bench->span_text), "3.5 x 1.4826 x MAD");
+		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x 1.4826 x MAD", times);
 	else
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.0f %%", 100 * rel);
 }

@@ -16,9 +16,13 @@
  * 2 reference: below 0.90 of it fails, below 0.95 warns; of a collective ("nccl.")
  *   0.80 up to 16 MiB, 0.85 up to 128 MiB, 0.90 above, and 0.05 more to warn.  A
  *   reference of low confidence can only warn.
- * 3 fleet: below median - max(rel * median, 3.5 * 1.4826 * MAD) of 8 or more fails,
+ * 3 fleet: below median - max(rel * median, k * 1.4826 * MAD) of 8 or more fails,
  *   with rel 7 % for gemm and kv, 5 % for nccl and rdma, 3 % for hbm, pcie and p2p,
  *   20 % for storage and whatever is better when less.  Where MAD is 0, rel alone decides.
+ *   k is 3.5 * (1 + 2.33 / sqrt(members)): a MAD of few values is itself uncertain, by
+ *   1.166 / sqrt(members) of it (its efficiency is 37 %: Rousseeuw and Croux, 1993), and
+ *   two of these are allowed.  Without, a healthy metric of 32 has a false flag in 1 to
+ *   4 % of runs where the noise is above rel; with it in 0.2 %.
  *
  * Where less is better all three are mirrored (1/0.90 of the reference), and what is
  * as far on the good side of the fleet warns, for it cannot have measured the same.
@@ -26,7 +30,8 @@
  * Where 1 or 2 fails but 3 does not, and the median of the cohort fails it too, the
  * cause is common: one finding of the cluster, and the records only warn.
  *
- * nccl.interop and storage can only warn; so can a record with a peer on another
+ * nccl.interop and storage can only warn, and pcie.shared (7 %), for what GPUs reach at
+ * once depends on how they are wired; so can a record with a peer on another
  * node, since it cannot say which of the two is slow, and one of nccl.intra that comes
  * with a warning (NVLS inactive), which is the cause.  Probes that are not named here,
  * and values whose better side is not told, are left as the probe has them.
@@ -81,8 +86,8 @@ enum disagg_probe_status disagg_status_worse(
 /* Whether the record is of two nodes: what warns of it is not the node's. */
 bool disagg_record_is_pair(const struct disagg_probe_record *record);
 
-/* Bytes of the last word of "all_reduce 8M"; -1: it is no size. */
-int64_t disagg_param_bytes(const char *param);
+/* The size in "all_reduce 8M in-place", in bytes, and where it is; -1: there is none. */
+int64_t disagg_param_bytes(const char *param, size_t *ret_at, size_t *ret_len);
 
 /* How far from the median is too far for the probe: rel above; 0: it has no rule. */
 double disagg_judge_rel(const char *probe, enum disagg_probe_better better);

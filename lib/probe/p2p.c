@@ -82,19 +82,28 @@ static void enable_peers(struct p2p *p2p, size_t index)
 	}
 }
 
+static int check_gpus(const struct p2p *p2p, struct disagg_err *err)
+{
+	size_t count = p2p->matrix.count, instances = 0;
+
+	for (size_t i = 0; i < count; i++)
+		instances += p2p->run->gpus[i].mig;
+	if (count < 2)
+		return disagg_err_set(err, DISAGG_SKIPPED, "one GPU has no path to another");
+	if (instances > 0)
+		return disagg_err_set(
+			err, DISAGG_SKIPPED, "MIG instances have no paths to each other");
+	if (p2p->bytes == 0)
+		return disagg_err_set(err, DISAGG_INVALID, "a copy of 0 bytes has no bandwidth");
+	return 0;
+}
+
 static int open_all(struct p2p *p2p, struct disagg_err *err)
 {
 	void *window = NULL;
 
-	p2p->matrix.count = p2p->run->gpu_count;
-	if (p2p->matrix.count < 2 || p2p->run->gpus[0].mig)
-		return disagg_err_set(err, DISAGG_SKIPPED,
-			p2p->matrix.count < 2 ? "one GPU has no path to another"
-					      : "MIG instances have no paths to each other");
-	if (p2p->bytes == 0 || p2p->matrix.count > MOST)
-		return disagg_err_set(err, DISAGG_INVALID,
-			"paths of %zu GPUs with copies of %llu bytes cannot be measured",
-			p2p->matrix.count, (unsigned long long)p2p->bytes);
+	if (check_gpus(p2p, err) != 0)
+		return -1;
 	p2p->block = disagg_arena_alloc(p2p->run->arena, BLOCK);
 	if (!p2p->block)
 		return disagg_err_nomem(err);
@@ -361,8 +370,11 @@ int disagg_probe_p2p_run(struct disagg_probe_run *run, struct disagg_err *err)
 
 	if (!p2p)
 		return disagg_err_nomem(err);
+	if (run->gpu_count > MOST)
+		return disagg_err_set(err, DISAGG_INVALID, "more than %u GPUs on a node", MOST);
 	p2p->run = run;
 	p2p->bytes = run->options->copy_bytes;
+	p2p->matrix.count = run->gpu_count;
 	rc = run_all(p2p, err);
 	close_all(p2p);
 	return rc;

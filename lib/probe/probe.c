@@ -7,6 +7,7 @@
 #include "lib/probe/health.h"
 #include "lib/probe/interop.h"
 #include "lib/probe/intra.h"
+#include "lib/probe/kvpath.h"
 #include "lib/probe/mesh.h"
 #include "lib/probe/node.h"
 #include "lib/probe/pairs.h"
@@ -171,6 +172,15 @@ const struct disagg_probe disagg_probes[] = {
 		.deadline_ms = 10000,
 		.about = "state, rate and error counters of RDMA ports",
 		.run = disagg_rdma_run,
+	},
+	{
+		.name = "kv.path",
+		.suites = STANDARD,
+		.kind = DISAGG_PROBE_FLEET,
+		.deadline_ms = 120000,
+		.about = "the KV cache's way from prefill to decode: alone, all at once",
+		.run = disagg_kvpath_run,
+		.lead = disagg_kvpath_lead,
 	},
 	{
 		.name = "storage.model",

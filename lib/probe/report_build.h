@@ -112,6 +112,9 @@ void report_put_value(struct disagg_strbuf *out, const struct disagg_probe_recor
 void report_put_expected(struct disagg_strbuf *out, const struct disagg_probe_record *record);
 /* "gemm.bf16 8192 gpu 3: 632 TFLOPS, expected 785": printable ASCII without quotes, at most 160 */
 const char *report_why(struct disagg_arena *arena, const struct disagg_probe_record *record);
+/* How many bytes of a text to show where `most` are too many: behind a comma, or between
+ * two characters; all of one that is short enough. */
+size_t report_short(const char *text, size_t most);
 /* Whether scontrol takes it for one node and a shell for one word. */
 bool report_is_node_name(const char *name);
 /* The line to paste; NULL where the node has not failed or its name is odd, or no memory */

@@ -8,6 +8,8 @@
 #define MOST_CARDS  200u
 #define MOST_LINES  6u /* of a card */
 #define MOST_PLOTS  120u
+#define MOST_SHORT  90u	 /* of a list of nodes that is a heading */
+#define MOST_CELL   400u /* of a table, before it is folded */
 #define MANY_NODES  600u
 #define MOST_MAPPED 20000u
 
@@ -190,6 +192,31 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_probe_record
 	disagg_strbuf_release(&text);
 }
 
+/* The first names of a long list, in front of how many they are. */
+static void put_hosts(struct disagg_strbuf *out, const struct report_problem *problem)
+{
+	size_t len = report_short(problem->hosts, MOST_SHORT);
+	struct disagg_strbuf text;
+
+	disagg_strbuf_init(&text, 0);
+	disagg_strbuf_add(&text, problem->hosts, len);
+	disagg_strbuf_puts(&text, problem->hosts[len] ? " \xe2\x80\xa6" : "");
+	report_put_escaped(out, text.text);
+	if (problem->count > 1)
+		disagg_strbuf_printf(
+			out, " <small class=\"soft\">%zu nodes</small>", problem->count);
+	out->failed = out->failed || text.failed;
+	disagg_strbuf_release(&text);
+}
+
+/* The whole of a long list, to be unfolded. */
+static void put_folded(struct disagg_strbuf *out, const char *text, const char *summary)
+{
+	disagg_strbuf_printf(out, "<details><summary>%s</summary><pre>", summary);
+	report_put_escaped(out, text);
+	disagg_strbuf_puts(out, "</pre></details>");
+}
+
 static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
 	const struct report_problem *problem, size_t number)
 {
@@ -203,10 +230,7 @@ static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
 	disagg_strbuf_printf(out,
 		"<section class=\"card node %s\" id=\"node-%zu\"><div class=\"top\"><h3>", status,
 		number);
-	report_put_escaped(out, problem->hosts);
-	if (problem->count > 1)
-		disagg_strbuf_printf(
-			out, " <small class=\"soft\">%zu nodes</small>", problem->count);
+	put_hosts(out, problem);
 	disagg_strbuf_printf(
 		out, "</h3><span class=\"pill\">%s</span><span class=\"soft\">", status);
 	report_put_escaped(out, node->gpu_name ? node->gpu_name : "");
@@ -228,6 +252,8 @@ static void put_card(struct disagg_arena *arena, struct disagg_strbuf *out,
 		report_put_escaped(out, disagg_judge_action(node->worst));
 		disagg_strbuf_puts(out, "</div>");
 	}
+	if (strlen(problem->hosts) > MOST_SHORT)
+		put_folded(out, problem->hosts, "all of these nodes");
 	if (drain) {
 		disagg_strbuf_puts(out, "<pre>");
 		report_put_escaped(out, drain);
@@ -292,7 +318,9 @@ static void put_cell(struct disagg_strbuf *out, const char *head, const char *ce
 			is_status(head) ? head : "");
 	else
 		disagg_strbuf_puts(out, strlen(cell) > 40 ? "<td class=\"wide\">" : "<td>");
-	if (is_status(cell))
+	if (strlen(cell) > MOST_CELL)
+		put_folded(out, cell, "a long text");
+	else if (is_status(cell))
 		disagg_strbuf_printf(out, "<span class=\"pill %s\">%s</span>", cell, cell);
 	else
 		report_put_escaped(out, cell);
@@ -339,19 +367,34 @@ static int put_tables(const struct disagg_report *report, struct disagg_arena *a
 	return 0;
 }
 
+/* A size of a curve that is good needs no card of its own. */
+static bool is_plotted(const struct report_cohort *cohort, bool in_curve)
+{
+	return cohort->judged.stats.count > 0 &&
+	       (!in_curve || cohort->count[DISAGG_PROBE_FAIL] || cohort->count[DISAGG_PROBE_WARN]);
+}
+
 static int put_plots(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out)
 {
-	size_t shown = 0;
+	size_t shown = 0, of_curve = 0;
 
 	for (size_t i = 0; i < report->cohort_count && shown < MOST_PLOTS; i++) {
-		if (report->cohort[i].judged.stats.count == 0)
-			continue;
-		if (shown++ == 0)
-			disagg_strbuf_puts(out,
-				"<h2>Distributions <small>red failed, amber warned</small></h2><div class=\"plots\">\n");
-		if (report_put_plot(out, arena, &report->cohort[i]) != 0)
+		size_t points = of_curve ? 0
+					 : report_curve_points(
+						   &report->cohort[i], report->cohort_count - i);
+		bool plotted;
+
+		of_curve = points ? points : of_curve;
+		plotted = is_plotted(&report->cohort[i], of_curve > 0);
+		if ((points || plotted) && shown++ == 0)
+			disagg_strbuf_puts(out, "<h2>Distributions <small>red failed, amber "
+						"warned</small></h2><div class=\"plots\">\n");
+		if (points)
+			report_put_curve(out, &report->cohort[i], points);
+		if (plotted && report_put_plot(out, arena, &report->cohort[i]) != 0)
 			return -1;
+		of_curve -= of_curve > 0;
 	}
 	if (shown > 0)
 		disagg_strbuf_puts(out, "</div>\n");

@@ -12,6 +12,11 @@ extern const char report_style[]; /* lib/probe/report.css */
 int report_put_plot(
 	struct disagg_strbuf *out, struct disagg_arena *arena, const struct report_cohort *cohort);
 
+/* How many of the cohorts, from the first on, differ in the size alone; 0: too few. */
+size_t report_curve_points(const struct report_cohort *cohort, size_t count);
+/* A card for them together: median, least and largest by size, and the reference. */
+void report_put_curve(struct disagg_strbuf *out, const struct report_cohort *cohort, size_t count);
+
 /* Nodes x GPUs, nodes x rails, nodes x nodes; nothing where there is none.  -1: no memory */
 int report_put_gpu_matrix(
 	const struct disagg_report *report, struct disagg_arena *arena, struct disagg_strbuf *out);

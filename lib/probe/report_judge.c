@@ -204,7 +204,9 @@ static int gather_nodes(struct disagg_report *report)
 	}
 	/* the index by name is of no use from here on */
 	report->node_of_size = 0;
-	qsort(report->node, report->node_count, sizeof(struct report_node *), compare_nodes);
+	if (report->node_count > 1)
+		qsort(report->node, report->node_count, sizeof(struct report_node *),
+			compare_nodes);
 	return 0;
 }
 
@@ -339,16 +341,37 @@ static int count_probes(struct disagg_report *report)
 	return 0;
 }
 
-/* "all_reduce 8M" before "all_reduce 16M" */
+/* A parameter around its size: "all_reduce 8M in-place" */
+struct param {
+	const char *text;
+	size_t before; /* bytes */
+	const char *after;
+	int64_t size; /* -1: none */
+};
+
+static struct param param_of(const char *text)
+{
+	struct param param = {.text = text ? text : ""};
+	size_t at = strlen(param.text), len = 0;
+
+	param.size = disagg_param_bytes(param.text, &at, &len);
+	param.before = at;
+	param.after = param.text + at + len;
+	return param;
+}
+
+/* all_reduce 8M, all_reduce 16M, all_reduce 8M in-place */
 static int compare_params(const char *a, const char *b)
 {
-	int64_t left = disagg_param_bytes(a), right = disagg_param_bytes(b);
-	const char *space = a ? strrchr(a, ' ') : NULL;
-	size_t word = space ? (size_t)(space - a) : 0;
+	struct param left = param_of(a), right = param_of(b);
+	size_t less = left.before < right.before ? left.before : right.before;
+	int order = strncmp(left.text, right.text, less);
 
-	if (left >= 0 && right >= 0 && left != right && strncmp(a, b, word + (space != NULL)) == 0)
-		return left < right ? -1 : 1;
-	return strcmp(a ? a : "", b ? b : "");
+	if (order == 0 && left.before != right.before)
+		order = left.before < right.before ? -1 : 1;
+	if (order == 0)
+		order = strcmp(left.after, right.after);
+	return order != 0 ? order : (left.size > right.size) - (left.size < right.size);
 }
 
 static int compare_cohorts(const void *a, const void *b)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/probe/report_build.h"
+#include "lib/probe/report_rows.h"
 
 #include "lib/base/hostlist.h"
 #include <stdlib.h>
@@ -8,17 +8,9 @@
 #define MOST_ROWS 200u
 #define MOST_CELL ((size_t)64 << 10) /* a host list of a large fleet */
 
-struct maker {
-	struct disagg_arena *arena;
-	const struct disagg_report *report;
-	struct report_table *table;
-	struct disagg_strbuf text;
-	bool failed;
-};
-
 /* ---- rows ---- */
 
-static bool new_row(struct maker *maker)
+bool report_row(struct maker *maker)
 {
 	struct report_table *table = maker->table;
 
@@ -43,7 +35,7 @@ static bool new_row(struct maker *maker)
 }
 
 /* What the strbuf holds becomes the cell. */
-static void end_cell(struct maker *maker, unsigned column)
+void report_end_cell(struct maker *maker, unsigned column)
 {
 	struct report_table *table = maker->table;
 	const char *text = disagg_arena_strndup(maker->arena, maker->text.text, maker->text.len);
@@ -54,7 +46,7 @@ static void end_cell(struct maker *maker, unsigned column)
 	disagg_strbuf_clear(&maker->text);
 }
 
-static void set_cell(struct maker *maker, unsigned column, const char *text)
+void report_set_cell(struct maker *maker, unsigned column, const char *text)
 {
 	struct report_table *table = maker->table;
 
@@ -75,11 +67,11 @@ static void make_cluster(struct maker *maker)
 	for (size_t i = 0; i < report->finding_count; i++) {
 		const struct disagg_finding *finding = &report->finding[i];
 
-		if (!new_row(maker))
+		if (!report_row(maker))
 			continue;
-		set_cell(maker, 0, disagg_probe_status_name(finding->status));
-		set_cell(maker, 1, finding->text);
-		set_cell(maker, 2, finding->cohort);
+		report_set_cell(maker, 0, disagg_probe_status_name(finding->status));
+		report_set_cell(maker, 1, finding->text);
+		report_set_cell(maker, 2, finding->cohort);
 	}
 }
 
@@ -90,14 +82,14 @@ static void make_regressions(struct maker *maker)
 	for (size_t i = 0; i < report->regression_count; i++) {
 		const struct report_regression *regression = &report->regression[i];
 
-		if (!new_row(maker))
+		if (!report_row(maker))
 			continue;
 		report_put_where(&maker->text, regression->now, true);
-		end_cell(maker, 0);
+		report_end_cell(maker, 0);
 		report_put_metric(&maker->text, regression->now->probe, regression->now->param);
-		end_cell(maker, 1);
-		set_cell(maker, 2, regression->change);
-		set_cell(maker, 3, regression->now->reason);
+		report_end_cell(maker, 1);
+		report_set_cell(maker, 2, regression->change);
+		report_set_cell(maker, 3, regression->now->reason);
 	}
 }
 
@@ -133,20 +125,20 @@ static void put_variant(struct maker *maker, const struct report_cohort *cohort,
 		maker->failed = true;
 		return;
 	}
-	if (!new_row(maker))
+	if (!report_row(maker))
 		return;
 	report_put_metric(&maker->text, cohort->probe, cohort->param);
-	end_cell(maker, 0);
+	report_end_cell(maker, 0);
 	disagg_strbuf_printf(
 		&maker->text, "%s %s", major ? "majority" : "minority", variant->first[0]->digest);
-	end_cell(maker, 1);
+	report_end_cell(maker, 1);
 	disagg_strbuf_printf(&maker->text, "%zu", variant->count);
-	end_cell(maker, 2);
+	report_end_cell(maker, 2);
 	for (size_t i = 0; i < variant->count; i++)
 		name[i] = variant->first[i]->node;
 	put_hosts(maker, name, variant->count);
-	end_cell(maker, 4);
-	set_cell(maker, 3, variant->first[0]->hint);
+	report_end_cell(maker, 4);
+	report_set_cell(maker, 3, variant->first[0]->hint);
 }
 
 /* Only where there is more than one. */
@@ -206,16 +198,16 @@ static void put_said(struct maker *maker, struct said *said, size_t count)
 	for (size_t i = 0, end; i < count; i = end) {
 		for (end = i; end < count && compare_said(&said[i], &said[end]) == 0; end++)
 			name[end - i] = said[end].node;
-		if (!new_row(maker))
+		if (!report_row(maker))
 			continue;
-		set_cell(maker, 0, said[i].probe);
-		set_cell(maker, 1, said[i].text);
+		report_set_cell(maker, 0, said[i].probe);
+		report_set_cell(maker, 1, said[i].text);
 		disagg_strbuf_printf(&maker->text, "%zu", end - i);
-		end_cell(maker, 2);
+		report_end_cell(maker, 2);
 		put_hosts(maker, name, end - i);
-		end_cell(maker, maker->table->columns - 1);
+		report_end_cell(maker, maker->table->columns - 1);
 		if (maker->table->columns > 4)
-			set_cell(maker, 3, said[i].hint);
+			report_set_cell(maker, 3, said[i].hint);
 	}
 }
 
@@ -282,7 +274,7 @@ static void put_counts(struct maker *maker, unsigned column, const size_t *count
 
 	for (unsigned i = 0; i < REPORT_STATUSES; i++) {
 		disagg_strbuf_printf(&maker->text, "%zu", count[order[i]]);
-		end_cell(maker, column + i);
+		report_end_cell(maker, column + i);
 	}
 }
 
@@ -291,9 +283,9 @@ static void make_probes(struct maker *maker)
 	const struct disagg_report *report = maker->report;
 
 	for (size_t i = 0; i < report->probe_count; i++) {
-		if (!new_row(maker))
+		if (!report_row(maker))
 			continue;
-		set_cell(maker, 0, report->probe[i].name);
+		report_set_cell(maker, 0, report->probe[i].name);
 		put_counts(maker, 1, report->probe[i].count);
 	}
 }
@@ -306,12 +298,12 @@ static void put_distribution(struct maker *maker, const struct report_cohort *co
 	report_put_metric(&maker->text, cohort->probe, cohort->param);
 	if (cohort->unit)
 		disagg_strbuf_printf(&maker->text, " %s", cohort->unit);
-	end_cell(maker, 0);
+	report_end_cell(maker, 0);
 	disagg_strbuf_printf(&maker->text, "%zu", stats->count);
-	end_cell(maker, 1);
+	report_end_cell(maker, 1);
 	for (unsigned i = 0; i < 5; i++) {
 		disagg_strbuf_printf(&maker->text, "%.*g", i == 4 ? 2 : 4, values[i]);
-		end_cell(maker, 2 + i);
+		report_end_cell(maker, 2 + i);
 	}
 	if (cohort->judged.has_reference && cohort->judged.reference.has_ref)
 		disagg_strbuf_printf(&maker->text, "%.4g", cohort->judged.reference.ref);
@@ -319,7 +311,7 @@ static void put_distribution(struct maker *maker, const struct report_cohort *co
 		disagg_strbuf_printf(&maker->text, "> %.4g", cohort->judged.reference.floor);
 	else
 		disagg_strbuf_puts(&maker->text, "-");
-	end_cell(maker, 7);
+	report_end_cell(maker, 7);
 }
 
 static void make_distributions(struct maker *maker)
@@ -327,148 +319,8 @@ static void make_distributions(struct maker *maker)
 	const struct disagg_report *report = maker->report;
 
 	for (size_t i = 0; i < report->cohort_count; i++)
-		if (report->cohort[i].judged.stats.count > 0 && new_row(maker))
+		if (report->cohort[i].judged.stats.count > 0 && report_row(maker))
 			put_distribution(maker, &report->cohort[i]);
-}
-
-/* ---- pairs, the lowest first ---- */
-
-#define MOST_PAIRS 30u
-#define LOW_PAIR   0.95 /* of the median; what is better is not worth a line */
-
-static double part_of(const struct disagg_probe_record *record)
-{
-	double part = record->value / record->fleet_median;
-
-	return record->better == DISAGG_BETTER_LESS ? 1 / part : part;
-}
-
-static int compare_parts(const void *a, const void *b)
-{
-	double left = part_of(*(const struct disagg_probe_record *const *)a);
-	double right = part_of(*(const struct disagg_probe_record *const *)b);
-
-	return (left > right) - (left < right);
-}
-
-static void make_pairs(struct maker *maker)
-{
-	const struct disagg_report *report = maker->report;
-	const struct disagg_probe_record **pair =
-		disagg_arena_array(maker->arena, report->count + 1, sizeof(*pair));
-	size_t count = 0;
-
-	if (!pair) {
-		maker->failed = true;
-		return;
-	}
-	for (size_t i = 0; i < report->count; i++) {
-		const struct disagg_probe_record *record = report->record[i];
-
-		if (record->has_fleet && record->fleet_median > 0 && record->value > 0 &&
-			disagg_record_is_pair(record) &&
-			(record->status != DISAGG_PROBE_PASS || part_of(record) < LOW_PAIR))
-			pair[count++] = record;
-	}
-	if (count > 1)
-		qsort(pair, count, sizeof(*pair), compare_parts);
-	for (size_t i = 0; i < count && i < MOST_PAIRS && new_row(maker); i++) {
-		report_put_where(&maker->text, pair[i], true);
-		end_cell(maker, 0);
-		report_put_metric(&maker->text, pair[i]->probe, pair[i]->param);
-		end_cell(maker, 1);
-		report_put_value(&maker->text, pair[i]);
-		end_cell(maker, 2);
-		disagg_strbuf_printf(&maker->text, "%.1f", 100 * part_of(pair[i]));
-		end_cell(maker, 3);
-		set_cell(maker, 4, disagg_probe_status_name(pair[i]->status));
-	}
-}
-
-static void put_run(struct maker *maker, const char *name, const char *value)
-{
-	if (!value || !new_row(maker))
-		return;
-	set_cell(maker, 0, name);
-	set_cell(maker, 1, value);
-}
-
-static void put_sources(struct maker *maker)
-{
-	const struct disagg_report *report = maker->report;
-
-	for (size_t i = 0; i < report->source_count; i++) {
-		const struct report_source *source = &report->source[i];
-
-		if (!new_row(maker))
-			continue;
-		set_cell(maker, 0, "file");
-		disagg_strbuf_printf(
-			&maker->text, "%s: %zu records", source->path, source->records);
-		if (source->bad)
-			disagg_strbuf_printf(
-				&maker->text, ", %zu lines are no record", source->bad);
-		if (source->lost)
-			disagg_strbuf_printf(
-				&maker->text, ", %zu records that cannot be read", source->lost);
-		if (source->cut)
-			disagg_strbuf_puts(&maker->text, ", the last line is cut off");
-		end_cell(maker, 1);
-	}
-}
-
-/* The cohorts that there are, with the nodes of each. */
-static void put_cohorts(struct maker *maker)
-{
-	const struct disagg_report *report = maker->report;
-	const char *last = NULL;
-
-	for (size_t i = 0; i < report->cohort_count; i++) {
-		const char *cohort = report->cohort[i].cohort;
-
-		if (!cohort || cohort == last)
-			continue;
-		last = cohort;
-		for (size_t k = 0; k < i && last; k++)
-			if (report->cohort[k].cohort == cohort)
-				last = NULL;
-		if (last)
-			put_run(maker, "cohort", cohort);
-		last = cohort;
-	}
-}
-
-static void make_run(struct maker *maker)
-{
-	const struct disagg_report *report = maker->report;
-
-	put_run(maker, "version", "disagg " DISAGG_VERSION);
-	put_run(maker, "command", report->options.command);
-	put_run(maker, "suite", report->options.suite);
-	put_run(maker, "job", report->options.job_id);
-	if (report->start_s > 0 && new_row(maker)) {
-		set_cell(maker, 0, "measured");
-		report_put_time(&maker->text, report->start_s);
-		disagg_strbuf_printf(&maker->text, ", for %.1f s", report->end_s - report->start_s);
-		end_cell(maker, 1);
-	}
-	if (new_row(maker)) {
-		set_cell(maker, 0, "reference values");
-		if (report->reference_version)
-			disagg_strbuf_printf(
-				&maker->text, "table version %s", report->reference_version);
-		else
-			disagg_strbuf_puts(&maker->text, "none");
-		end_cell(maker, 1);
-	}
-	if (report->before_path && new_row(maker)) {
-		set_cell(maker, 0, "baseline");
-		disagg_strbuf_printf(&maker->text, "%s: %zu records compared", report->before_path,
-			report->compared);
-		end_cell(maker, 1);
-	}
-	put_cohorts(maker);
-	put_sources(maker);
 }
 
 static const struct {
@@ -488,8 +340,8 @@ static const struct {
 	[REPORT_DISTRIBUTIONS] = {"Distributions", NULL,
 		{"metric", "n", "min", "p1", "median", "p99", "MAD", "ref"}, make_distributions},
 	[REPORT_PAIRS] = {"Lowest pairs", "In % of the fleet's median.",
-		{"pair", "metric", "value", "%", "status"}, make_pairs},
-	[REPORT_RUN] = {"Run", NULL, {"what", "value"}, make_run},
+		{"pair", "metric", "value", "%", "status"}, report_make_pairs},
+	[REPORT_RUN] = {"Run", NULL, {"what", "value"}, report_make_run},
 };
 
 int report_table_make(struct disagg_arena *arena, const struct disagg_report *report,

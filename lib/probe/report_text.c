@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-#define MOST_NODES   50u  /* shown with their reasons; the files have all */
-#define MOST_RECORDS 4u	  /* of a node */
-#define MOST_WIDTH   40u  /* of a column */
-#define MOST_TEXT    1000 /* of a cell that is alone on its line */
+#define MOST_NODES   50u   /* shown with their reasons; the files have all */
+#define MOST_RECORDS 4u	   /* of a node */
+#define MOST_WIDTH   40u   /* of a column */
+#define MOST_TEXT    1000u /* of a cell; the files have all */
+#define MOST_HOSTS   100u
 #define BINS	     24u
 #define MOST_METRICS 12u /* histograms */
 
@@ -72,10 +73,10 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 	const char *drain = report_drain(arena, node);
 	/* of a common cause one example is enough */
 	size_t most = node->worst && disagg_judge_is_common(node->worst) ? 1 : MOST_RECORDS;
-	size_t shown = 0;
+	size_t shown = 0, hosts = report_short(problem->hosts, MOST_HOSTS);
 
-	disagg_strbuf_printf(
-		out, "%s%s%s", paint(report, node->status), problem->hosts, plain(report));
+	disagg_strbuf_printf(out, "%s%.*s%s%s", paint(report, node->status), (int)hosts,
+		problem->hosts, problem->hosts[hosts] ? "..." : "", plain(report));
 	if (problem->count > 1)
 		disagg_strbuf_printf(out, "  %zu nodes", problem->count);
 	disagg_strbuf_printf(
@@ -157,9 +158,10 @@ static void put_table(const struct disagg_report *report, struct disagg_strbuf *
 		for (unsigned c = 0; c < table->columns; c++) {
 			const char *cell =
 				r ? table->cell[(r - 1) * table->columns + c] : table->head[c];
-			size_t cells = width_of(cell);
+			size_t cells = width_of(cell), shown = report_short(cell, MOST_TEXT);
 
-			disagg_strbuf_printf(out, "%s%.*s", c ? "  " : "", MOST_TEXT, cell);
+			disagg_strbuf_printf(out, "%s%.*s%s", c ? "  " : "", (int)shown, cell,
+				cell[shown] ? "..." : "");
 			while (c < last && cells++ < width[c])
 				disagg_strbuf_putc(out, ' ');
 		}

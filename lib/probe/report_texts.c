@@ -103,6 +103,20 @@ const char *report_why(struct disagg_arena *arena, const struct disagg_probe_rec
 	return why;
 }
 
+size_t report_short(const char *text, size_t most)
+{
+	size_t len = strnlen(text, most + 1), comma;
+
+	if (len <= most)
+		return len;
+	for (comma = most; comma > most / 2; comma--)
+		if (text[comma - 1] == ',')
+			return comma;
+	for (len = most; len > 0 && (text[len] & 0xc0) == 0x80; len--)
+		;
+	return len;
+}
+
 bool report_is_node_name(const char *name)
 {
 	size_t len =

@@ -318,7 +318,7 @@ static int wait_for(struct server *server, int stop_fd, int64_t until_ns)
 
 	if (left_ms > IDLE_MS)
 		left_ms = IDLE_MS;
-	if (left_ms < 0 || server->responder->progress)
+	if (left_ms < 0 || (server->responder->progress && server->count))
 		left_ms = 0;
 	server->wait[0].fd = server->count < DISAGG_RESPONDER_CALLERS ? server->responder->fd : -1;
 	server->wait[0].events = POLLIN;

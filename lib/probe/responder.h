@@ -39,7 +39,7 @@ struct disagg_responder {
 	const void *blob;
 	size_t blob_len;
 	bool (*check)(void *context, uint32_t tag);
-	void (*progress)(void *context); /* called without pause: the loop never sleeps then */
+	void (*progress)(void *context); /* called without pause while there is a caller */
 	void *context;
 };
 

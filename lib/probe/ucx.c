@@ -5,6 +5,7 @@
 #include "lib/host/http.h"
 #include "lib/probe/responder.h"
 #include "lib/probe/responder_wire.h"
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,8 +110,13 @@ void disagg_ucx_progress(void *context)
 {
 	struct disagg_ucx *ucx = context;
 
+	bool any = false;
+
 	while (ucx->ucp.worker_progress(ucx->worker))
-		;
+		any = true;
+	/* the other side may be waiting for this very CPU */
+	if (!any)
+		sched_yield();
 }
 
 bool disagg_ucx_check(void *context, uint32_t tag)
@@ -138,7 +144,8 @@ static int finish(struct disagg_ucx *ucx, void *request, int64_t until_ns, struc
 	if ((uintptr_t)request >= (uintptr_t)DISAGG_UCP_ERR_LAST)
 		return failed(err, "move bytes", (int)(intptr_t)request);
 	while (status == DISAGG_UCP_INPROGRESS && disagg_monotonic_ns() < until_ns) {
-		ucx->ucp.worker_progress(ucx->worker);
+		if (!ucx->ucp.worker_progress(ucx->worker))
+			sched_yield();
 		status = ucx->ucp.request_status(request);
 	}
 	ucx->ucp.request_free(request);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Records of a made-up fleet, for tests and benchmarks of what reads them; no value
-# in it was measured.  awk -v nodes=N -v gpus=8 -v seed=1 -v faults=LIST -f records.awk
+# in it was measured.  awk -v nodes=N -v gpus=8 -v seed=1 -v faults=LIST -v pairs=1 -v sweep=1 -f records.awk
 # faults: of slow,sdc,env,cap,lost,pcie,rail,xid,old with commas
 function noise(sd,   sum, i) { # about normal
 	sum = 0
@@ -76,9 +76,10 @@ BEGIN {
 					v < 40 ? "rail 3 is slow with gpu0001 and, confirmed, with gpu0008" : "")
 			}
 		}
-		for (i = 1; i <= 2; i++) {
-			v = (i == 1 ? 402 : 463) + noise(2)
-			print head("nccl.intra", node) value(i == 1 ? "all_reduce 128M" : "all_reduce 1G", v, "GB/s", "more") raw(v) tail("pass")
+		for (i = 1; i <= split(sweep ? "8M 16M 32M 64M 128M 256M 512M 1G" : "128M 1G", size, " "); i++) {
+			split(sweep ? "155 220 276 346 402 436 450 463" : "402 463", speed, " ")
+			v = speed[i] * (1 + noise(.005))
+			print head("nccl.intra", node) value("all_reduce " size[i], v, "GB/s", "more") raw(v) tail("pass")
 		}
 	}
 }

@@ -31,7 +31,7 @@ struct fleetcase {
 	struct disagg_fleet *fleet;
 	int port;
 	pid_t pid[FLEETCASE_MOST];
-	char names[FLEETCASE_MOST][8];
+	char names[FLEETCASE_MOST][24];
 	const char *name[FLEETCASE_MOST];
 	char said[4096]; /* lines about the run */
 };

@@ -226,6 +226,33 @@ static void cpus(void)
 	ok(!disagg_numa_bind_near("/nonexistent", "0000:0f:00.0"), "no sysfs is no error");
 }
 
+/* The last CPU that this process may use, as the one beside a device. */
+static void binding(void)
+{
+	char root[] = "/tmp/disagg-numa.XXXXXX", path[128], text[32];
+	cpu_set_t now;
+	size_t cpu = CPU_SETSIZE - 1;
+	FILE *file;
+
+	if (!ok(mkdtemp(root) && sched_getaffinity(0, sizeof(now), &now) == 0, "a sysfs"))
+		return;
+	while (!CPU_ISSET(cpu, &now))
+		cpu--;
+	snprintf(path, sizeof(path), "mkdir -p %s/sys/bus/pci/devices/0000:0f:00.0", root);
+	snprintf(text, sizeof(text), "%zu-%zu\n", cpu, cpu + 3);
+	ok(system(path) == 0, "with a device");
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/0000:0f:00.0/local_cpulist", root);
+	file = fopen(path, "w");
+	ok(file && fputs(text, file) >= 0 && fclose(file) == 0, "and its CPUs");
+	ok(!disagg_numa_bind_near(root, "0000:1f:00.0"), "another device is not there");
+	ok(disagg_numa_bind_near(root, "0000:0f:00.0") &&
+			sched_getaffinity(0, sizeof(now), &now) == 0 && CPU_COUNT(&now) == 1 &&
+			CPU_ISSET(cpu, &now),
+		"the process is kept to those that it may use");
+	snprintf(path, sizeof(path), "rm -r %s", root);
+	ok(system(path) == 0, "cleared");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "list") == 0) {
@@ -237,5 +264,6 @@ int main(int argc, char **argv)
 	rounds();
 	blame();
 	cpus();
+	binding();
 	return tap_done();
 }

@@ -213,6 +213,10 @@ static void paths(void)
 	is_int(got->code, DISAGG_SKIPPED, "one GPU has no paths");
 	stub_outcome_release(got);
 
+	got = stub_run((struct stub_run){"p2p.matrix", .gpu = -1, .faults = "mig gpu=4"});
+	is_int(got->code, DISAGG_SKIPPED, "nor has a MIG instance");
+	stub_outcome_release(got);
+
 	got = stub_run((struct stub_run){"p2p.matrix", .gpu = -1, .set = "STUB_GPUS=3"});
 	ok(got->code == 0 && got->count == 3 && bad_ones(got, &bad) == 0 &&
 			got->record[0].raw_count == 2,
@@ -240,6 +244,12 @@ static const struct {
 		"a cuBLAS that is newer than the driver is not used"},
 	{{"gemm.bf16", .faults = "cuinit=34"}, DISAGG_MISSING, "toolkit's stub library",
 		"the toolkit's stub library"},
+	{{"gemm.bf16", .faults = "cuinit=802"}, DISAGG_SYSTEM, "see nvidia-fabricmanager",
+		"switches that are not set up"},
+	{{"gemm.bf16", .faults = "cuinit=803"}, DISAGG_MISSING, "differ in version",
+		"what CUDA says of a library and a module that differ"},
+	{{"gemm.bf16", .faults = "cuinit=100"}, DISAGG_SKIPPED, "cuInit finds none",
+		"no GPU for CUDA"},
 	{{"gemm.bf16", .faults = "cuinit=999"}, DISAGG_SYSTEM, "cuInit: 999 CUDA_ERROR_UNKNOWN",
 		"a driver that does not start"},
 	{{"gemm.bf16", .faults = "mismatch"}, DISAGG_MISSING, "differ in version",

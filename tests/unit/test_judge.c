@@ -165,6 +165,31 @@ static void collectives(struct fleet *fleet)
 		"nccl.interop's bandwidth only warns");
 }
 
+static void sizes(void)
+{
+	static const struct {
+		const char *param;
+		int64_t want;
+	} cases[] = {
+		{"8192", 8192},
+		{"1G", INT64_C(1) << 30},
+		{"all_reduce 8M", 8 << 20},
+		{"all_reduce 64K in-place", 64 << 10},
+		{"isolated 2T x", INT64_C(2) << 40},
+		{"verdict", -1},
+		{"", -1},
+		{"M", -1},
+		{"-1M", -1},
+		{"99999999999999999999G", -1},
+		{NULL, -1},
+	};
+	size_t at, len;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		is_int(disagg_param_bytes(cases[i].param, &at, &len), cases[i].want,
+			cases[i].param ? cases[i].param : "none");
+}
+
 static void relative_steps(struct fleet *fleet)
 {
 	static const struct {
@@ -177,6 +202,7 @@ static void relative_steps(struct fleet *fleet)
 		{"hbm.copy", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"pcie.h2d", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"pcie.d2h", 0.03, DISAGG_PROBE_FAIL, "3 %"},
+		{"pcie.shared", 0.07, DISAGG_PROBE_WARN, "7 %"},
 		{"p2p.matrix", 0.03, DISAGG_PROBE_FAIL, "3 %"},
 		{"nccl.intra", 0.05, DISAGG_PROBE_FAIL, "5 %"},
 		{"nccl.pairs", 0.05, DISAGG_PROBE_FAIL, "5 %"},
@@ -213,12 +239,12 @@ static void fleets(struct fleet *fleet)
 	ok(fleet->record[0].has_fleet && fleet->record[0].fleet_median == 1000 &&
 			fleet->record[0].fleet_mad == 0 && fleet->record[0].z == 0,
 		"median and MAD are in the record; no z without MAD");
-	/* MAD 40: 3.5 x 1.4826 x 40 = 207.564 is more than 7 % */
-	is_status(among(fleet, &odd, 793, 17, 1000, 40), DISAGG_PROBE_PASS, NULL, "3.5 x MAD");
-	ok(fabs(fleet->record[0].z - (793 - 1000) / (1.4826 * 40)) < 1e-6, "its z");
-	is_status(among(fleet, &odd, 792, 17, 1000, 40), DISAGG_PROBE_FAIL,
-		"792 TFLOPS is below 792.44: the median of 17 is 1000, less 3.5 x 1.4826 x MAD",
-		"beyond 3.5 x MAD");
+	/* MAD 40: 3.5 (1 + 2.33 / sqrt(17)) x 1.4826 x 40 = 324.860 is more than 7 % */
+	is_status(among(fleet, &odd, 676, 17, 1000, 40), DISAGG_PROBE_PASS, NULL, "k x MAD");
+	ok(fabs(fleet->record[0].z - (676 - 1000) / (1.4826 * 40)) < 1e-6, "its z");
+	is_status(among(fleet, &odd, 675, 17, 1000, 40), DISAGG_PROBE_FAIL,
+		"675 TFLOPS is below 675.14: the median of 17 is 1000, less 5.48 x 1.4826 x MAD",
+		"beyond k x MAD");
 	/* MAD 10: 51.9 is less than 7 % */
 	is_status(among(fleet, &odd, 931, 17, 1000, 10), DISAGG_PROBE_PASS, NULL,
 		"a small MAD does not sharpen the step");
@@ -425,6 +451,7 @@ int main(void)
 	floors(fleet);
 	references(fleet);
 	collectives(fleet);
+	sizes();
 	relative_steps(fleet);
 	fleets(fleet);
 	latencies(fleet);

@@ -35,7 +35,7 @@ static const struct disagg_probe probes[] = {
 };
 
 static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_options *options,
-	struct disagg_gpu **ret, size_t *ret_count, struct disagg_err *err)
+	struct disagg_gpu_list *ret, struct disagg_err *err)
 {
 	struct disagg_gpu *gpu = disagg_arena_array(arena, 2, sizeof(*gpu));
 
@@ -47,8 +47,8 @@ static int two_gpus(struct disagg_arena *arena, const struct disagg_probe_option
 		gpu[i].uuid = i ? "GPU-1" : "GPU-0";
 		gpu[i].name = "NVIDIA H200";
 	}
-	*ret = gpu;
-	*ret_count = 2;
+	ret->gpu = gpu;
+	ret->count = 2;
 	return 0;
 }
 

@@ -127,6 +127,30 @@ static void verdicts(void)
 	ok(disagg_report_node_count(report) == 2, "and counted");
 }
 
+/* Nodes with the same warning are told of once, also where they are very many. */
+static void many_nodes(void)
+{
+	const char *page;
+	char name[16];
+
+	begin();
+	for (int i = 0; i < 400; i++) {
+		struct disagg_probe_record *record =
+			plain(name, i % 2 ? DISAGG_PROBE_PASS : DISAGG_PROBE_WARN);
+
+		snprintf(name, sizeof(name), "n%03d", i);
+		record->reason = i % 2 ? NULL : "the clock is off";
+		add(record);
+	}
+	page = judged();
+	has_str(page, "n[000,002,004,", "their names");
+	has_str(page, "...  200 nodes", "cut short, with how many");
+	is_int(strstr(strstr(page, "the clock is off") + 1, "the clock is off") != NULL, 0,
+		"told once");
+	page = put(DISAGG_REPORT_HTML);
+	has_str(page, ",396,398]</pre></details>", "all of them in HTML, folded");
+}
+
 static size_t failed_count(void)
 {
 	const struct disagg_report_failed *failed;
@@ -364,6 +388,7 @@ int main(void)
 		return 5;
 	verdicts();
 	nodes();
+	many_nodes();
 	hostile();
 	files();
 	long_lines();
