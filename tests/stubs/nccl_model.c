@@ -121,6 +121,16 @@ void stub_model_start(struct stub_model *model)
 
 /* ---- times ---- */
 
+static bool nvls_is_off(const struct stub_model *model)
+{
+	const struct stub_fault *fault = NULL;
+
+	while ((fault = stub_fault_next("nvls-off", fault)))
+		if (names(fault, "node", model->places[0].node))
+			return true;
+	return false;
+}
+
 static double inside(const struct stub_model *model, uint32_t kind, uint64_t bytes)
 {
 	double at = log2((double)(bytes ? bytes : 1)), busbw;
@@ -136,7 +146,7 @@ static double inside(const struct stub_model *model, uint32_t kind, uint64_t byt
 		busbw = curve[i - 1].busbw +
 			(at - curve[i - 1].log2) * (curve[i].busbw - curve[i - 1].busbw);
 	/* what NVLS does not speed up, and what has too few GPUs for it */
-	if (kind != STUB_ALL_REDUCE || model->nranks < 8 || stub_fault_next("nvls-off", NULL))
+	if (kind != STUB_ALL_REDUCE || model->nranks < 8 || nvls_is_off(model))
 		busbw *= RING_SHARE;
 	return busbw * model->slow_inside;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nccl.intra and nccl.nic_loopback against the stubs: one process, up to 8 ranks. */
 #include "lib/probe/intra.h"
+#include "lib/probe/ranks.h"
 
 #include "tests/unit/probe_child.h"
 #include <math.h>
@@ -222,10 +223,67 @@ static void test_loopback(void)
 	rmdir(root);
 }
 
+/* Where NCCL wants the buffers of a call that is done in place (its user guide, "In-place
+ * operations"). */
+static void test_places(void)
+{
+	const struct disagg_ranks ranks = {.count = 8, .total = 8};
+	const struct disagg_rank rank = {.number = 3, .send = 0x1000000, .recv = 0x2000000};
+	static const struct {
+		enum disagg_collective collective;
+		bool in_place;
+		CUdeviceptr send, recv;
+	} rows[] = {{DISAGG_ALL_REDUCE, false, 0x1000000, 0x2000000},
+		{DISAGG_ALL_REDUCE, true, 0x2000000, 0x2000000},
+		{DISAGG_ALL_GATHER, true, 0x2000000 + 3 * 1024, 0x2000000},
+		{DISAGG_REDUCE_SCATTER, true, 0x2000000, 0x2000000 + 3 * 1024},
+		{DISAGG_REDUCE_SCATTER, false, 0x1000000, 0x2000000}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct disagg_ranks_job job = {.collective = rows[i].collective,
+			.bytes = 8192,
+			.in_place = rows[i].in_place};
+		struct disagg_ranks_place place = disagg_ranks_place(&ranks, &rank, &job);
+
+		ok(place.send == rows[i].send && place.recv == rows[i].recv,
+			disagg_collective_name(rows[i].collective));
+	}
+}
+
+/* 64M is the least that tells NVLS: much for a stub that copies it all. */
+static void test_nvls(void)
+{
+	static const char *const faults[] = {"", "nvls-off node=n1"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct child *child = child_new("n1", 8, disagg_probe_intra_run);
+		const struct disagg_probe_record *record;
+
+		child->faults = faults[i];
+		child->options.suite = DISAGG_SUITE_QUICK;
+		child->options.nccl_min_bytes = child->options.nccl_max_bytes = 64 << 20;
+		child->options.nccl_iterations = 1;
+		child_start(child);
+		child_end(child, 20 * SILENT_MS);
+		record = child_record(child, "all_reduce 64M", -1);
+		is_int(child->code, 0, "it ends well");
+		ok(record && record->status == (i ? DISAGG_PROBE_WARN : DISAGG_PROBE_PASS),
+			i ? "without NVLS all_reduce warns" : "with NVLS it passes");
+		ok(record && (record->reason != NULL) == (i == 1), "and says why");
+		if (i)
+			has_str(record ? record->reason : NULL, "NVLS inactive", "as it is");
+		child_free(child);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	(void)argc;
 	use_stubs(argv);
+	if (argc > 1 && strcmp(argv[1], "nvls") == 0) {
+		test_nvls();
+		return tap_done();
+	}
+	test_places();
 	test_standard();
 	test_quick();
 	test_one_gpu();

@@ -216,6 +216,9 @@ static void test_hang(void)
 		start(4, disagg_probe_interop_run, interop_args, "nccl-hang node=n3 at=init");
 
 	for (unsigned i = 0; i < set.count; i++)
+		while (!set.child[i]->first_note[0] && child_read(set.child[i], SILENT_MS))
+			;
+	for (unsigned i = 0; i < set.count; i++)
 		while (child_read(set.child[i], 200))
 			;
 	for (unsigned i = 0; i < set.count; i++) {
@@ -234,14 +237,17 @@ static void test_stall(void)
 
 	setenv("STUB_PATIENCE", "50", 1);
 	set = start(4, disagg_probe_interop_run, interop_args, "nccl-hang node=n3 after=3");
-	for (unsigned i = 0; i < set.count; i++)
-		while (child_read(set.child[i], 1000))
-			;
 	for (unsigned i = 0; i < set.count; i++) {
+		if (i != 2)
+			child_end(set.child[i], SILENT_MS);
+		else
+			while (!set.child[i]->first_note[0] && child_read(set.child[i], SILENT_MS))
+				;
+	}
+	child_end(set.child[2], 0);
+	for (unsigned i = 0; i < set.count; i++)
 		is_int(disagg_phase_read(set.child[i]->note).stalled, i != 2,
 			"who waits in vain tells so, who hangs does not");
-		child_end(set.child[i], 0);
-	}
 	is_int(set.child[0]->code, DISAGG_TIMEOUT, "it ends with a timeout");
 	unsetenv("STUB_PATIENCE");
 	free_set(&set);
