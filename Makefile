@@ -86,6 +86,8 @@ $(B)/o/%.o: %.c $(flags_file)
 	@mkdir -p $(@D)
 	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(all_cflags) -MMD -MP -c -o $@ $<
 
+$(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
+
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
 
