@@ -87,6 +87,7 @@ $(B)/o/%.o: %.c $(flags_file)
 	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(all_cflags) -MMD -MP -c -o $@ $<
 
 $(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
+$(B)/o/lib/diag/signatures_data.o: lib/diag/signatures.yaml
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
@@ -157,6 +158,8 @@ config:
 		libcurl '$(or $(HAVE_CURL),not found (required: libcurl4-openssl-dev))' \
 		hwloc '$(or $(HAVE_HWLOC),not found (required: libhwloc-dev))' \
 		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
+		hyperscan '$(or $(HAVE_HS),not found (required: libhyperscan-dev, elsewhere libvectorscan-dev))' \
+		pcre2 '$(or $(HAVE_PCRE2),not found (required: libpcre2-dev))' \
 		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
 		slurm '$(or $(SLURM_RELEASE),none)' \
 		scdoc '$(call found,$(SCDOC))' clang '$(call found,$(CLANG))' \
