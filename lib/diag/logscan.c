@@ -21,7 +21,6 @@ struct scanner {
 	struct disagg_arena *arena;
 	struct disagg_matcher *matcher;
 	struct disagg_redactor *redactor;
-	struct disagg_strbuf text;
 	char *block;
 	struct disagg_scan *scan;
 	struct disagg_event *event; /* of the file: one a signature, count 0 where it has none */
@@ -79,22 +78,22 @@ static void borrow_time(struct scanner *scanner, size_t at, struct disagg_line *
 	line->time_s = scanner->last_s;
 }
 
+/* More of the line than is kept is searched for secrets: one may be cut. */
 static const char *keep_text(struct scanner *scanner, const char *text, size_t len)
 {
-	char *copy;
+	char *copy =
+		disagg_arena_strndup(scanner->arena, text, len < SAMPLE_BYTES ? len : SAMPLE_BYTES);
 
-	disagg_strbuf_clear(&scanner->text);
-	if (disagg_redactor_feed(scanner->redactor, text, len < SAMPLE_BYTES ? len : SAMPLE_BYTES,
-		    &scanner->text, scanner->err) ||
-		disagg_redactor_end(scanner->redactor, &scanner->text, scanner->err))
-		return NULL;
-	if (scanner->text.len > DISAGG_SAMPLE_MAX)
-		scanner->text.text[DISAGG_SAMPLE_MAX] = '\0';
-	copy = disagg_arena_strdup(scanner->arena, scanner->text.text);
-	if (copy)
-		disagg_text_tame(copy);
-	else
+	if (!copy) {
 		disagg_err_nomem(scanner->err);
+		return NULL;
+	}
+	for (size_t i = 0; i < len && i < SAMPLE_BYTES; i++)
+		copy[i] = copy[i] ? copy[i] : '?';
+	disagg_redact(scanner->redactor, copy, strlen(copy), true);
+	if (len > DISAGG_SAMPLE_MAX)
+		copy[DISAGG_SAMPLE_MAX] = '\0';
+	disagg_text_tame(copy);
 	return copy;
 }
 
@@ -315,7 +314,6 @@ int disagg_scan_logs(struct disagg_arena *arena, const struct disagg_signatures 
 	struct scanner scanner = {.arena = arena, .scan = scan, .err = err};
 	int rc;
 
-	disagg_strbuf_init(&scanner.text, 4096);
 	rc = open_scanner(&scanner, signatures);
 	for (unsigned i = 0; !rc && i < scan->file_count; i++) {
 		scanner.file = i;
@@ -330,6 +328,5 @@ int disagg_scan_logs(struct disagg_arena *arena, const struct disagg_signatures 
 	}
 	disagg_redactor_free(scanner.redactor);
 	disagg_matcher_free(scanner.matcher);
-	disagg_strbuf_release(&scanner.text);
 	return rc;
 }

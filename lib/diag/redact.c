@@ -5,11 +5,10 @@
 #include "lib/diag/words.h"
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_MAX  (64u * 1024u)
-#define PIECE_MAX (256u * 1024u)
 #define WORD_MAX  32u
 #define FOUND_MAX 4096u /* words of one piece that are looked at together */
 
@@ -92,8 +91,6 @@ struct found {
 
 struct disagg_redactor {
 	struct disagg_words *words;
-	char *held;
-	size_t held_len;
 	uint64_t count[DISAGG_SECRET_COUNT];
 	bool in_pem;	   /* until the END line */
 	unsigned open_set; /* a secret that goes on in the next piece; 0: none */
@@ -112,10 +109,7 @@ int disagg_redactor_new(struct disagg_redactor **ret, struct disagg_err *err)
 	memset(redactor, 0, sizeof(*redactor));
 	for (unsigned i = 0; i < RULES; i++)
 		word[i] = rules[i].word;
-	redactor->held = disagg_raw_realloc(NULL, PIECE_MAX);
-	if (!redactor->held)
-		disagg_err_nomem(err);
-	if (!redactor->held || disagg_words_new(&redactor->words, word, RULES, err)) {
+	if (disagg_words_new(&redactor->words, word, RULES, err)) {
 		disagg_redactor_free(redactor);
 		return -1;
 	}
@@ -128,7 +122,6 @@ void disagg_redactor_free(struct disagg_redactor *redactor)
 	if (!redactor)
 		return;
 	disagg_words_free(redactor->words);
-	free(redactor->held);
 	free(redactor);
 }
 
@@ -140,7 +133,7 @@ uint64_t disagg_redactor_count(const struct disagg_redactor *redactor, enum disa
 /* ---- where a secret begins and ends ---- */
 
 struct piece {
-	const char *text;
+	char *text;
 	size_t len;
 };
 
@@ -316,15 +309,28 @@ static int by_end(const void *a, const void *b)
 				: (x->rule > y->rule) - (x->rule < y->rule);
 }
 
-static void mask(
-	struct disagg_redactor *redactor, enum disagg_secret kind, struct disagg_strbuf *out)
+static void fill(struct piece *piece, size_t begin, size_t end)
 {
-	redactor->count[kind]++;
-	disagg_strbuf_printf(out, "[REDACTED:%s]", disagg_secret_names[kind]);
+	for (size_t at = begin; at < end; at++) {
+		if (piece->text[at] != '\n')
+			piece->text[at] = '*';
+	}
 }
 
-static void take_found(struct disagg_redactor *redactor, const struct piece *piece,
-	const struct found *found, struct disagg_strbuf *out)
+static void mask(struct disagg_redactor *redactor, struct piece *piece, enum disagg_secret kind,
+	size_t begin, size_t end)
+{
+	char label[64];
+	int len = snprintf(label, sizeof(label), "[REDACTED:%s]", disagg_secret_names[kind]);
+
+	redactor->count[kind]++;
+	fill(piece, begin, end);
+	if ((size_t)len <= end - begin)
+		memcpy(piece->text + begin, label, (size_t)len);
+}
+
+static void take_found(
+	struct disagg_redactor *redactor, struct piece *piece, const struct found *found)
 {
 	const struct rule *rule = &rules[found->rule];
 	size_t begin, end;
@@ -332,49 +338,51 @@ static void take_found(struct disagg_redactor *redactor, const struct piece *pie
 	if (found->end < redactor->done || !find(redactor, piece, found, &begin, &end) ||
 		begin < redactor->done)
 		return;
-	disagg_strbuf_add(out, piece->text + redactor->done, begin - redactor->done);
-	mask(redactor, rule->kind, out);
-	if (redactor->in_pem)
+	if (redactor->in_pem) {
+		redactor->count[rule->kind]++;
+		begin = end;
 		end = skip_pem(redactor, piece, end);
-	redactor->open_set = end == piece->len && !redactor->in_pem ? rule->set : 0;
+		fill(piece, begin, end);
+	} else {
+		mask(redactor, piece, rule->kind, begin, end);
+		redactor->open_set = end == piece->len ? rule->set : 0;
+	}
 	redactor->done = end;
 }
 
 /* What of the piece belongs to a secret that the piece before began. */
-static void take_rest(struct disagg_redactor *redactor, const struct piece *piece)
+static void take_rest(struct disagg_redactor *redactor, struct piece *piece)
 {
 	redactor->done = 0;
 	if (redactor->in_pem)
 		redactor->done = skip_pem(redactor, piece, 0);
 	else if (redactor->open_set)
 		redactor->done = run_of(piece, 0, redactor->open_set);
+	fill(piece, 0, redactor->done);
 	if (redactor->done < piece->len)
 		redactor->open_set = 0;
 }
 
-static int take_piece(struct disagg_redactor *redactor, const char *text, size_t len,
-	struct disagg_strbuf *out, struct disagg_err *err)
+static int take_piece(struct disagg_redactor *redactor, struct piece *piece)
 {
-	struct piece piece = {.text = text, .len = len};
 	size_t from = 0;
 
-	take_rest(redactor, &piece);
+	take_rest(redactor, piece);
 	do {
 		redactor->found_count = 0;
-		if (disagg_words_scan(
-			    redactor->words, text + from, len - from, on_word, redactor, err))
+		if (disagg_words_scan(redactor->words, piece->text + from, piece->len - from,
+			    on_word, redactor, NULL))
 			return -1;
 		qsort(redactor->found, redactor->found_count, sizeof(redactor->found[0]), by_end);
 		for (unsigned i = 0; i < redactor->found_count; i++) {
 			redactor->found[i].end += from;
-			take_found(redactor, &piece, &redactor->found[i], out);
+			take_found(redactor, piece, &redactor->found[i]);
 		}
 		/* so many words that they are taken in turns */
 		if (redactor->found_count == FOUND_MAX)
 			from = redactor->found[FOUND_MAX - 1].end - WORD_MAX;
 	} while (redactor->found_count == FOUND_MAX);
-	disagg_strbuf_add(out, text + redactor->done, len - redactor->done);
-	return out->failed ? disagg_err_nomem(err) : 0;
+	return 0;
 }
 
 /* Where the bytes can be cut: behind the last line, or the last blank of a long one. */
@@ -383,43 +391,24 @@ static size_t cut_of(const char *text, size_t len)
 	const char *newline = memrchr(text, '\n', len);
 	size_t at = len;
 
-	if (newline)
+	if (newline && (size_t)(newline - text) >= len / 2)
 		return (size_t)(newline - text) + 1;
-	if (len < HELD_MAX)
-		return 0;
-	while (at > len - HELD_MAX / 2 && text[at - 1] != ' ')
+	if (len < DISAGG_REDACT_BLOCK)
+		return newline ? (size_t)(newline - text) + 1 : 0;
+	while (at > len / 2 + 1 && text[at - 1] != ' ')
 		at--;
 	return text[at - 1] == ' ' ? at : len;
 }
 
-int disagg_redactor_feed(struct disagg_redactor *redactor, const char *bytes, size_t len,
-	struct disagg_strbuf *out, struct disagg_err *err)
+size_t disagg_redact(struct disagg_redactor *redactor, char *bytes, size_t len, bool last)
 {
-	while (len) {
-		size_t room = PIECE_MAX - redactor->held_len;
-		size_t size = len < room ? len : room;
-		size_t cut;
+	struct piece piece = {.text = bytes, .len = last ? len : cut_of(bytes, len)};
 
-		memcpy(redactor->held + redactor->held_len, bytes, size);
-		redactor->held_len += size;
-		bytes += size;
-		len -= size;
-		cut = cut_of(redactor->held, redactor->held_len);
-		if (cut && take_piece(redactor, redactor->held, cut, out, err))
-			return -1;
-		redactor->held_len -= cut;
-		memmove(redactor->held, redactor->held + cut, redactor->held_len);
+	if (take_piece(redactor, &piece))
+		fill(&piece, 0, piece.len);
+	if (last) {
+		redactor->in_pem = false;
+		redactor->open_set = 0;
 	}
-	return 0;
-}
-
-int disagg_redactor_end(
-	struct disagg_redactor *redactor, struct disagg_strbuf *out, struct disagg_err *err)
-{
-	int rc = take_piece(redactor, redactor->held, redactor->held_len, out, err);
-
-	redactor->held_len = 0;
-	redactor->in_pem = false;
-	redactor->open_set = 0;
-	return rc;
+	return piece.len;
 }

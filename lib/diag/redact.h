@@ -3,14 +3,14 @@
 #define DISAGG_DIAG_REDACT_H
 
 #include "lib/base/err.h"
-#include "lib/base/strbuf.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
- * Masks what looks like a secret in text that is handed on: "[REDACTED:kind]"
- * takes its place, and each kind is counted.  Bytes go in piece by piece, as
- * long a text as it may be; what comes out is all of it, but for the secrets.
+ * Masks what looks like a secret in text that is handed on: "[REDACTED:kind]",
+ * filled up with '*' (or '*' alone where there is no room), takes its place,
+ * byte for byte, so that a text keeps its length.  Each kind is counted.
  *
  * What is looked for: tokens by their form (Hugging Face, OpenAI and those like
  * it, AWS, NVIDIA's NGC, GitHub, GitLab, Slack, JSON web tokens), bearer and
@@ -41,15 +41,15 @@ int disagg_redactor_new(struct disagg_redactor **ret, struct disagg_err *err);
 void disagg_redactor_free(struct disagg_redactor *redactor);
 
 /*
- * Appends to `out` what is certain; at most 64 KiB are held back for what may
- * follow.  A line longer than that is cut for the search where no word ends,
- * and a secret that spans the cut is still masked.
+ * Masks in place.  Returns how many of the bytes are done: the rest, which may
+ * be the beginning of a secret, come again in front of what follows.  Of a block
+ * of DISAGG_REDACT_BLOCK bytes or more at least half is done.  `last`: there is
+ * no more, and all are done; the redactor is then ready for another text.
+ * A secret that spans two calls is masked all the same.  Where the search itself
+ * fails, all of the block is masked.
  */
-int disagg_redactor_feed(struct disagg_redactor *redactor, const char *bytes, size_t len,
-	struct disagg_strbuf *out, struct disagg_err *err);
-/* What was held back; the redactor is then ready for another text. */
-int disagg_redactor_end(
-	struct disagg_redactor *redactor, struct disagg_strbuf *out, struct disagg_err *err);
+#define DISAGG_REDACT_BLOCK (64u * 1024u)
+size_t disagg_redact(struct disagg_redactor *redactor, char *bytes, size_t len, bool last);
 
 /* Since it was made. */
 uint64_t disagg_redactor_count(const struct disagg_redactor *redactor, enum disagg_secret kind);
