@@ -128,6 +128,17 @@ static bool has_failed_exit(const struct disagg_runfiles *files)
 	return false;
 }
 
+/* A consequence that a process does not tell unless something failed: not what is told
+ * at any end (a peer that is gone, a signal). */
+static bool tells_failure(const struct disagg_suspect *cause)
+{
+	if (cause->weight <= DISAGG_WEIGHT_END)
+		return true;
+	return cause->weight == DISAGG_WEIGHT_CONSEQUENCE && !cause->went_on &&
+	       cause->fault != DISAGG_FAULT_SERVICE_TIMEOUT &&
+	       cause->fault != DISAGG_FAULT_CANCELLED;
+}
+
 static enum disagg_outcome outcome_of(
 	const struct disagg_runfiles *files, const struct disagg_suspect *cause)
 {
@@ -142,7 +153,7 @@ static enum disagg_outcome outcome_of(
 							      : DISAGG_OUTCOME_FAILURE;
 	if (state && strcmp(state, "COMPLETED") == 0)
 		return DISAGG_OUTCOME_SUCCESS;
-	if (cause && cause->weight <= DISAGG_WEIGHT_END)
+	if (cause && tells_failure(cause))
 		return DISAGG_OUTCOME_FAILURE;
 	return has_failed_exit(files) ? DISAGG_OUTCOME_FAILURE : DISAGG_OUTCOME_NONE;
 }

@@ -51,6 +51,8 @@ bool disagg_line_time(
 
 void disagg_line_read(const char *text, size_t len, double about_s, struct disagg_line *ret);
 
+enum disagg_level disagg_line_level(const char *text, size_t len);
+
 /* Whether it is source code that a Python trace shows: the line before it says
  * 'File "...", line N'. */
 bool disagg_line_is_source(const char *before, size_t before_len, const char *text, size_t len);

@@ -72,7 +72,7 @@ static enum disagg_level glog_level(const char *text, size_t len, size_t at)
 	return (enum disagg_level)(letter - letters + DISAGG_LEVEL_DEBUG);
 }
 
-static enum disagg_level read_level(const char *text, size_t len)
+enum disagg_level disagg_line_level(const char *text, size_t len)
 {
 	enum disagg_level level;
 
@@ -235,7 +235,7 @@ void disagg_line_read(const char *text, size_t len, double about_s, struct disag
 
 	*ret = (struct disagg_line){.rank = -1, .gpu = -1};
 	disagg_line_time(text, len, about_s, &ret->stamp, &ret->time_s);
-	ret->level = read_level(text, len);
+	ret->level = disagg_line_level(text, len);
 	ret->rank = read_rank(text, most);
 	ret->gpu = read_gpu(text, most);
 	read_node(text, most, ret);

@@ -3,6 +3,7 @@
 
 #include "lib/diag/matcher.h"
 #include "lib/diag/redact.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,12 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK	     DISAGG_MATCH_BLOCK_MAX
-#define LOOK_BACK    (16u * 1024u) /* bytes of a block for the time of a line without one */
-#define LOOK_LINES   128u
-#define ENDS_BYTES   (64u * 1024u) /* of a file, that are looked at for its first and last time */
-#define OWN_NAME     "disagg-"
-#define SAMPLE_BYTES (DISAGG_SAMPLE_MAX + 64u)
+#define BLOCK	       DISAGG_MATCH_BLOCK_MAX
+#define LOOK_BACK      (16u * 1024u) /* bytes of a block for the time of a line without one */
+#define LOOK_LINES     128u
+#define ENDS_BYTES     (64u * 1024u) /* of a file, that are looked at for its first and last time */
+#define SETTINGS_BYTES 4096u
+#define SETTINGS_PAIRS 6u
+#define OWN_NAME       "disagg-"
+#define SAMPLE_BYTES   (DISAGG_SAMPLE_MAX + 64u)
 
 struct scanner {
 	struct disagg_arena *arena;
@@ -47,6 +50,35 @@ static bool is_own(const char *text, size_t len)
 	while (at < len && text[at] >= 'a' && text[at] <= 'z')
 		at++;
 	return at < len && text[at] == ':';
+}
+
+/* "name=value, " or "NAME=value": settings that are printed say nothing of a failure, though
+ * their names do ("transfer_backend='nixl', error_policy=..."). */
+static bool is_settings(const char *text, size_t len)
+{
+	size_t name = 0, pairs = 0;
+	enum disagg_level level;
+
+	len = len < SETTINGS_BYTES ? len : SETTINGS_BYTES;
+	for (size_t i = 1; i < len; i++) {
+		bool is_name = isalnum((unsigned char)text[i]) || text[i] == '_';
+
+		if (is_name && (name || strchr(" ({'\"", text[i - 1]))) {
+			name++;
+			continue;
+		}
+		pairs += name > 1 && (text[i] == '=' || (i + 1 < len && strchr("'\"", text[i]) &&
+								text[i + 1] == ':'));
+		name = 0;
+	}
+	for (name = 0; name < len && (isupper((unsigned char)text[name]) || text[name] == '_');)
+		name++;
+	if (name > 2 && name < len && text[name] == '=')
+		return true;
+	if (pairs < SETTINGS_PAIRS)
+		return false;
+	level = disagg_line_level(text, len);
+	return level == DISAGG_LEVEL_NONE || level <= DISAGG_LEVEL_INFO;
 }
 
 /* The line of the block before the one at `at`. */
@@ -136,7 +168,8 @@ static void on_line(void *context, unsigned signature, size_t at, size_t len)
 	struct disagg_event *event = &scanner->event[signature];
 	size_t before_len, before;
 
-	if (scanner->failed || is_own(scanner->block + at, len))
+	if (scanner->failed || is_own(scanner->block + at, len) ||
+		is_settings(scanner->block + at, len))
 		return;
 	before = line_before(scanner->block, at, &before_len);
 	if (at && disagg_line_is_source(

@@ -161,6 +161,8 @@ static enum disagg_weight weigh(
 	enum disagg_weight weight = weights[signature->rank];
 	enum disagg_level level = event->first.line.level;
 
+	if (weight == DISAGG_WEIGHT_CONSEQUENCE && !event->shown)
+		return DISAGG_WEIGHT_TRACE;
 	if (weight > DISAGG_WEIGHT_SYMPTOM)
 		return weight;
 	if (weight == DISAGG_WEIGHT_SYMPTOM && (signature->fault == DISAGG_FAULT_SCHEDULER ||
@@ -195,6 +197,7 @@ static void add_event(struct disagg_suspects *suspects, const struct disagg_even
 				      : NULL,
 		.pci = line->pci[0] ? line->pci : NULL,
 		.event = event,
+		.went_on = went_on(suspects, event),
 		.where = suspects->scan->file[event->file].name,
 		.text = event->first.text,
 		.is_hard = signature->fault == DISAGG_FAULT_SCHEDULER &&

@@ -25,6 +25,7 @@ struct disagg_suspect {
 	enum disagg_weight weight;
 	enum disagg_fault fault;
 	bool is_hard; /* the kernel's, or Slurm's */
+	bool went_on; /* its log goes on for long after it */
 	double at;    /* Unix time; 0: not known */
 	const char *id, *title, *hint;
 	const char *worker, *node, *pci;

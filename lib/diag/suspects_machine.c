@@ -5,6 +5,7 @@
 
 #define CRASH_S	   120.0 /* a reason is told at most so long before the crash */
 #define SAME_END_S 5.0
+#define BEFORE_S   60.0 /* a node is prepared for the run */
 
 /* ---- exits ---- */
 
@@ -185,6 +186,24 @@ static const char *kernel_hint(struct disagg_arena *arena, const struct disagg_k
 		verdict->note ? "; " : "", verdict->note ? verdict->note : "");
 }
 
+/* When the run began; 0: not known. */
+static double begin_of(const struct disagg_suspects *suspects)
+{
+	const struct disagg_runfiles *files = suspects->files;
+	double begin = 0;
+
+	if (files->has_state && files->state.phase_at[DISAGG_PHASE_STARTING] > 0)
+		return files->state.phase_at[DISAGG_PHASE_STARTING];
+	for (unsigned i = 0; i < suspects->scan->file_count; i++) {
+		const struct disagg_scan_file *file = &suspects->scan->file[i];
+		double first = file->first_s + suspects->clock[i].offset_s;
+
+		if (file->has_time && (begin <= 0 || first < begin))
+			begin = first;
+	}
+	return begin;
+}
+
 static void add_kernel(struct disagg_suspects *suspects, const struct disagg_kernline *line)
 {
 	struct disagg_suspect suspect = {
@@ -298,8 +317,15 @@ static void add_verdict(struct disagg_suspects *suspects)
 
 void disagg_suspects_machine(struct disagg_suspects *suspects)
 {
-	for (unsigned i = 0; i < suspects->files->kernel.count; i++)
-		add_kernel(suspects, &suspects->files->kernel.v[i]);
+	double begin = begin_of(suspects);
+
+	/* what the kernel told before the run is another job's */
+	for (unsigned i = 0; i < suspects->files->kernel.count; i++) {
+		const struct disagg_kernline *line = &suspects->files->kernel.v[i];
+
+		if (!line->has_time || line->local || line->time_s > begin - BEFORE_S)
+			add_kernel(suspects, line);
+	}
 	for (unsigned i = 0; i < suspects->files->exits.count; i++)
 		add_exit(suspects, &suspects->files->exits.v[i]);
 	add_slurm(suspects);
