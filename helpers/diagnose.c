@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "helpers/diagnose.h"
-
 #include "helpers/helper.h"
 #include "lib/base/num.h"
+#include "lib/diag/examine.h"
 #include "lib/diag/matcher.h"
+#include "lib/diag/tell.h"
 #include "lib/host/jobs.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,9 +45,9 @@ static struct helper helper = {
 
 struct call {
 	int format;
-	bool all, has_offset;
+	bool all;
 	double offset_s;
-	const char *signatures, *slurm_state;
+	struct disagg_examine_options wanted;
 };
 
 extern char **environ;
@@ -66,8 +66,8 @@ static int take_offset(struct call *call, const char *value)
 		return helper_usage(&helper,
 			"--utc-offset: expected HH:MM or -HH:MM, at most 14 hours, got '%s'",
 			value);
-	call->has_offset = true;
 	call->offset_s = west ? -(double)seconds : (double)seconds;
+	call->wanted.utc_offset_s = &call->offset_s;
 	return 0;
 }
 
@@ -80,10 +80,10 @@ static int take(void *context, int id, const char *value)
 		call->all = true;
 		return 0;
 	case O_SIGNATURES:
-		call->signatures = value;
+		call->wanted.signatures = value;
 		return 0;
 	case O_STATE:
-		call->slurm_state = value;
+		call->wanted.slurm_state = value;
 		return 0;
 	case O_OFFSET:
 		return take_offset(call, value);
@@ -93,93 +93,61 @@ static int take(void *context, int id, const char *value)
 	}
 }
 
-/* ---- what there is ---- */
-
-/* A path is one; a number that is none is a job. */
-static int add_word(struct disagg_arena *arena, struct disagg_runfiles *files, const char *word,
-	struct disagg_err *err)
+/* A number is a job: the path of its run, and how Slurm says that it ended. */
+static const char *path_of(
+	struct disagg_arena *arena, struct call *call, const char *word, struct disagg_err *err)
 {
 	struct disagg_job_facts facts;
 	const char *dir;
 	int64_t job;
 
 	if (disagg_num_int(word, 1, UINT32_MAX, &job))
-		return disagg_runfiles_add(arena, files, word, err);
+		return word;
 	dir = disagg_jobs_run(arena, word, getenv("PATH"), (const char *const *)environ);
 	if (!dir)
-		return disagg_err_set(err, DISAGG_MISSING,
+		disagg_err_set(err, DISAGG_MISSING,
 			"there is no run directory of job '%s' here or in its working directory",
 			word);
-	if (disagg_jobs_ask(
-		    arena, word, getenv("PATH"), (const char *const *)environ, &facts, NULL) == 0) {
-		files->slurm_state = facts.state;
-		files->slurm_reason = facts.reason;
+	else if (!call->wanted.slurm_state && !disagg_jobs_ask(arena, word, getenv("PATH"),
+						      (const char *const *)environ, &facts, NULL)) {
+		call->wanted.slurm_state = facts.state;
+		call->wanted.slurm_reason = facts.reason;
 	}
-	return disagg_runfiles_add(arena, files, dir, err);
+	return dir;
 }
 
-static int add_words(struct disagg_arena *arena, struct disagg_runfiles *files, char **word,
-	struct disagg_err *err)
-{
-	if (!*word)
-		return disagg_runfiles_add(arena, files, ".", err);
-	for (; *word; word++) {
-		if (add_word(arena, files, *word, err))
-			return -1;
-	}
-	return 0;
-}
-
-static int gather(struct disagg_arena *arena, const struct call *call, char **word,
-	struct disagg_runfiles *files, struct disagg_err *err)
-{
-	if (disagg_runfiles_init(arena, files, err) || add_words(arena, files, word, err))
-		return -1;
-	if (call->slurm_state)
-		files->slurm_state = call->slurm_state;
-	if (!files->log_count && !files->has_state && !files->exits.count && !files->kernel.count)
-		return disagg_err_set(err, DISAGG_MISSING,
-			"there are no logs in '%s', and no state.json", *word ? *word : ".");
-	return 0;
-}
-
-/* ---- the answer ---- */
-
-static void render(struct disagg_strbuf *out, const struct diagnose_shown *shown, int format)
-{
-	if (format == AS_JSON)
-		diagnose_put_json(out, shown);
-	else if (format == AS_JUNIT)
-		diagnose_put_junit(out, shown);
-	else
-		diagnose_put_text(out, shown);
-}
-
-static int diagnose(struct disagg_arena *arena, const struct call *call, char **word,
+static int diagnose(struct disagg_arena *arena, struct call *call, char **word,
 	struct disagg_strbuf *out, struct disagg_err *err)
 {
-	struct disagg_diagnose_options wanted = {
-		.utc_offset_s = call->has_offset ? &call->offset_s : NULL};
-	struct disagg_signatures signatures;
-	struct disagg_runfiles files;
-	struct disagg_diagnosis diagnosis;
-	struct disagg_scan scan = {0};
-	struct diagnose_shown shown = {.diagnosis = &diagnosis,
-		.files = &files,
-		.scan = &scan,
+	static void (*const tell_as[])(struct disagg_strbuf *, const struct disagg_tell *) = {
+		[AS_TEXT] = disagg_tell_text,
+		[AS_JSON] = disagg_tell_json,
+		[AS_JUNIT] = disagg_tell_junit,
+	};
+	struct disagg_examination seen;
+	struct disagg_tell tell = {.diagnosis = &seen.diagnosis,
+		.files = &seen.files,
+		.scan = &seen.scan,
 		.colour = helper_colour(),
 		.all = call->all};
+	unsigned count = 0;
+	const char **path;
 
-	if (gather(arena, call, word, &files, err) ||
-		disagg_signatures_load(arena, call->signatures, &signatures, err))
+	while (word[count])
+		count++;
+	path = disagg_arena_array(arena, count + 2u, sizeof(*path));
+	if (!path)
+		return disagg_err_nomem(err);
+	path[0] = ".";
+	for (unsigned i = 0; i < count; i++) {
+		path[i] = path_of(arena, call, word[i], err);
+		if (!path[i])
+			return -1;
+	}
+	if (disagg_examine(arena, path, &call->wanted, &seen, err))
 		return -1;
-	scan.file = files.log;
-	scan.file_count = files.log_count;
-	if (disagg_scan_logs(arena, &signatures, &scan, err) ||
-		disagg_diagnose(arena, &signatures, &files, &scan, &wanted, &diagnosis, err))
-		return -1;
-	render(out, &shown, call->format);
-	return diagnosis.outcome == DISAGG_OUTCOME_FAILURE ? DISAGG_CHECK : DISAGG_OK;
+	tell_as[call->format](out, &tell);
+	return seen.diagnosis.outcome == DISAGG_OUTCOME_FAILURE ? DISAGG_CHECK : DISAGG_OK;
 }
 
 int main(int argc, char **argv)

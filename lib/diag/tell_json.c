@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "helpers/diagnose.h"
+#include "lib/diag/tell.h"
 
 #include "lib/host/json.h"
 #include <string.h>
@@ -85,10 +85,10 @@ static void put_blame(struct disagg_json_writer *json, const struct disagg_diagn
 	disagg_json_end(json, '}');
 }
 
-void diagnose_put_json(struct disagg_strbuf *out, const struct diagnose_shown *shown)
+void disagg_tell_json(struct disagg_strbuf *out, const struct disagg_tell *tell)
 {
 	struct disagg_json_writer json = {.out = out};
-	const struct disagg_diagnosis *d = shown->diagnosis;
+	const struct disagg_diagnosis *d = tell->diagnosis;
 
 	disagg_json_begin(&json, NULL, '{');
 	disagg_json_put_text(&json, "schema", SCHEMA);
@@ -105,12 +105,12 @@ void diagnose_put_json(struct disagg_strbuf *out, const struct diagnose_shown *s
 	}
 	disagg_json_begin(&json, "signals", '[');
 	for (unsigned i = 0; i < d->signal_count; i++)
-		put_signal(&json, &d->signal[i], shown->scan);
+		put_signal(&json, &d->signal[i], tell->scan);
 	disagg_json_end(&json, ']');
 	put_exits(&json, d);
-	disagg_json_put_int(&json, "logs", shown->scan->file_count);
-	disagg_json_put_int(&json, "bytes", (int64_t)shown->scan->bytes);
-	disagg_json_put_int(&json, "secrets_masked", (int64_t)shown->scan->secrets);
+	disagg_json_put_int(&json, "logs", tell->scan->file_count);
+	disagg_json_put_int(&json, "bytes", (int64_t)tell->scan->bytes);
+	disagg_json_put_int(&json, "secrets_masked", (int64_t)tell->scan->secrets);
 	disagg_json_put_bool(&json, "clocks_differ", d->clocks_differ);
 	disagg_json_end(&json, '}');
 	disagg_strbuf_putc(out, '\n');
@@ -149,9 +149,9 @@ static void put_failure(struct disagg_strbuf *out, const struct disagg_diagnosis
 	disagg_strbuf_puts(out, "</failure>\n");
 }
 
-void diagnose_put_junit(struct disagg_strbuf *out, const struct diagnose_shown *shown)
+void disagg_tell_junit(struct disagg_strbuf *out, const struct disagg_tell *tell)
 {
-	const struct disagg_diagnosis *d = shown->diagnosis;
+	const struct disagg_diagnosis *d = tell->diagnosis;
 	bool failed = d->outcome == DISAGG_OUTCOME_FAILURE;
 
 	disagg_strbuf_printf(out,

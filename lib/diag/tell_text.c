@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "helpers/diagnose.h"
+#include "lib/diag/tell.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +17,13 @@
 
 struct page {
 	struct disagg_strbuf *out;
-	const struct diagnose_shown *shown;
+	const struct disagg_tell *tell;
 };
 
 static void put_coloured(const struct page *page, const char *colour, const char *text)
 {
-	disagg_strbuf_printf(page->out, "%s%s%s", page->shown->colour ? colour : "", text,
-		page->shown->colour ? PLAIN : "");
+	disagg_strbuf_printf(page->out, "%s%s%s", page->tell->colour ? colour : "", text,
+		page->tell->colour ? PLAIN : "");
 }
 
 /* Bytes of text for at most so many columns, to the last blank of them. */
@@ -90,7 +90,7 @@ static const char *short_clock(double at, char *buf, size_t size)
 
 static void put_who(const struct page *page)
 {
-	const struct disagg_diagnosis *d = page->shown->diagnosis;
+	const struct disagg_diagnosis *d = page->tell->diagnosis;
 	char text[256];
 	size_t at = 0;
 
@@ -113,7 +113,7 @@ static void put_who(const struct page *page)
 
 static void put_verdict(const struct page *page)
 {
-	const struct disagg_diagnosis *d = page->shown->diagnosis;
+	const struct disagg_diagnosis *d = page->tell->diagnosis;
 	char text[64];
 
 	if (d->outcome == DISAGG_OUTCOME_SUCCESS) {
@@ -143,7 +143,7 @@ static void put_verdict(const struct page *page)
 
 static void put_evidence(const struct page *page)
 {
-	const struct disagg_diagnosis *d = page->shown->diagnosis;
+	const struct disagg_diagnosis *d = page->tell->diagnosis;
 
 	if (!d->evidence_count)
 		return;
@@ -165,7 +165,7 @@ static void put_signal(const struct page *page, const struct disagg_signal *sign
 	files[0] = '\0';
 	for (unsigned i = 0; i < signal->file_count && i < MOST_FILES && at < sizeof(files); i++)
 		at += (size_t)snprintf(files + at, sizeof(files) - at, "%s%.40s", i ? " " : "",
-			page->shown->scan->file[signal->file[i]].name);
+			page->tell->scan->file[signal->file[i]].name);
 	if (signal->file_count > MOST_FILES && at < sizeof(files))
 		snprintf(files + at, sizeof(files) - at, " and %u more",
 			signal->file_count - MOST_FILES);
@@ -175,7 +175,7 @@ static void put_signal(const struct page *page, const struct disagg_signal *sign
 		(unsigned long long)signal->count, first, last, signal->signature->id,
 		disagg_rank_names[signal->signature->rank]);
 	put_field(page, "", 8, files);
-	if (page->shown->all) {
+	if (page->tell->all) {
 		for (unsigned i = 0; i < DISAGG_SAMPLES && signal->sample[i]; i++)
 			put_field(page, "", 10, signal->sample[i]);
 	}
@@ -183,11 +183,11 @@ static void put_signal(const struct page *page, const struct disagg_signal *sign
 
 static void put_signals(const struct page *page)
 {
-	const struct disagg_diagnosis *d = page->shown->diagnosis;
-	unsigned most = page->shown->all ? d->signal_count : MOST_OTHER, shown = 0, left = 0;
+	const struct disagg_diagnosis *d = page->tell->diagnosis;
+	unsigned most = page->tell->all ? d->signal_count : MOST_OTHER, shown = 0, left = 0;
 
 	for (unsigned i = 0; i < d->signal_count; i++) {
-		if (!page->shown->all && d->signal[i].signature->rank == DISAGG_RANK_TRACE)
+		if (!page->tell->all && d->signal[i].signature->rank == DISAGG_RANK_TRACE)
 			continue;
 		if (shown == most) {
 			left++;
@@ -218,8 +218,8 @@ static void put_exit(const struct page *page, const struct disagg_exit *exit, do
 
 static void put_exits(const struct page *page)
 {
-	const struct disagg_diagnosis *d = page->shown->diagnosis;
-	unsigned most = page->shown->all ? d->exit_count : MOST_EXITS;
+	const struct disagg_diagnosis *d = page->tell->diagnosis;
+	unsigned most = page->tell->all ? d->exit_count : MOST_EXITS;
 
 	if (!d->exit_count)
 		return;
@@ -233,8 +233,8 @@ static void put_exits(const struct page *page)
 
 static void put_notes(const struct page *page)
 {
-	const struct disagg_scan *scan = page->shown->scan;
-	const struct disagg_runfiles *files = page->shown->files;
+	const struct disagg_scan *scan = page->tell->scan;
+	const struct disagg_runfiles *files = page->tell->files;
 	unsigned skipped = 0;
 
 	for (unsigned i = 0; i < scan->file_count; i++)
@@ -245,7 +245,7 @@ static void put_notes(const struct page *page)
 		disagg_strbuf_printf(page->out, "note: %u of them cannot be read\n", skipped);
 	if (files->left_out)
 		disagg_strbuf_printf(page->out, "note: %u more were left out\n", files->left_out);
-	if (page->shown->diagnosis->clocks_differ)
+	if (page->tell->diagnosis->clocks_differ)
 		disagg_strbuf_puts(page->out,
 			"note: some logs are in local time; the zone was taken from their ends\n");
 	if (files->kernel.foreign)
@@ -256,9 +256,9 @@ static void put_notes(const struct page *page)
 		disagg_strbuf_printf(page->out, "note: %s\n", files->note);
 }
 
-void diagnose_put_text(struct disagg_strbuf *out, const struct diagnose_shown *shown)
+void disagg_tell_text(struct disagg_strbuf *out, const struct disagg_tell *tell)
 {
-	struct page page = {.out = out, .shown = shown};
+	struct page page = {.out = out, .tell = tell};
 
 	put_verdict(&page);
 	put_evidence(&page);
