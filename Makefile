@@ -94,6 +94,7 @@ $(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
 $(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
 $(B)/o/lib/probe/reference_data.o: lib/probe/reference.yaml
 $(B)/o/lib/probe/report_style.o: lib/probe/report.css
+$(B)/o/lib/diag/signatures_data.o: lib/diag/signatures.yaml
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
@@ -165,6 +166,8 @@ config:
 		libcurl '$(or $(HAVE_CURL),not found (required: libcurl4-openssl-dev))' \
 		hwloc '$(or $(HAVE_HWLOC),not found (required: libhwloc-dev))' \
 		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
+		hyperscan '$(or $(HAVE_HS),not found (required: libhyperscan-dev, elsewhere libvectorscan-dev))' \
+		pcre2 '$(or $(HAVE_PCRE2),not found (required: libpcre2-dev))' \
 		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
 		slurm '$(or $(SLURM_RELEASE),none)' \
 		cuda '$(if $(HAVE_CUDA),$(CUDA_HOME),no headers: the declarations here are used)' \
@@ -179,8 +182,8 @@ make install        DESTDIR= prefix= plugindir= say where; uninstall takes the s
 make config         what the build finds on this machine
 make clean          removes build/
 
-also: check-unit check-cluster check-corpus CORPUS=DIR check-long check-gpu lint fuzz
-      bench
+also: check-unit check-diagnose check-cluster check-corpus CORPUS=DIR check-long
+      check-gpu lint fuzz bench
 V=debug|asan|tsan|cov   another build, in build/V
 CUDA_HOME=DIR       the CUDA toolkit whose headers are used (/usr/local/cuda); none is needed
 SLURM_INCLUDE=DIR   build against the Slurm whose headers are DIR/slurm/*.h

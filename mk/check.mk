@@ -30,6 +30,10 @@ check-corpus: tests-built $(corpus_bin)
 	$(test_env) CORPUS=$(abspath $(CORPUS)) tests/run -t 600 $(corpus_bin) \
 		$(sort $(wildcard tests/corpus/*.sh))
 
+# planted failures, with a table by class
+check-diagnose: tests-built
+	$(test_env) tests/diagnose/run.sh
+
 lint: tests-built
 	$(test_env) tests/run $(lint_tests)
 
@@ -51,7 +55,8 @@ $(B)/t/gpu_best: $(B)/o/tests/gpu/best.o $(B)/libprobe.a $(B)/libhost.a $(B)/lib
 format-check:
 	clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check check-unit check-fast check-cluster check-corpus check-long check-gpu lint format-check tests-built
+.PHONY: check check-diagnose check-unit check-fast check-cluster check-corpus check-long check-gpu \
+	lint format-check tests-built
 
 # the main job on a dev cluster; needs root (or sudo)
 demo: all
@@ -70,4 +75,5 @@ bench: all stubs $(bench_bin)
 	$(test_env) tests/bench/run.sh
 	$(test_env) tests/bench/probe.sh
 	$(test_env) tests/bench/report.sh
+	$(test_env) tests/bench/diagnose.sh
 .PHONY: bench

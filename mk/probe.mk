@@ -13,8 +13,12 @@ JSON_LIBS := $(or $(call pkg,--libs json-c),-ljson-c)
 HAVE_CURL := $(call pkg,--modversion libcurl)
 HAVE_HWLOC := $(call pkg,--modversion hwloc)
 HAVE_MICROHTTPD := $(call pkg,--modversion libmicrohttpd)
+# hyperscan; vectorscan of other machines is called the same
+HAVE_HS := $(call pkg,--modversion libhs)
+HAVE_PCRE2 := $(call pkg,--modversion libpcre2-8)
+DIAG_LIBS := $(or $(call pkg,--libs libhs),-lhs) $(or $(call pkg,--libs libpcre2-8),-lpcre2-8)
 HOST_LIBS := $(if $(HAVE_CURL),$(call pkg,--libs libcurl)) \
-	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS) -ldl
+	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS) $(DIAG_LIBS) -ldl
 PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c) $(call pkg,--cflags hwloc)
 SLURM_INCLUDE ?= /usr/include
 HAVE_SPANK := $(if $(wildcard $(SLURM_INCLUDE)/slurm/spank.h),yes)

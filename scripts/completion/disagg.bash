@@ -142,6 +142,15 @@ _disagg_records() { # WORD
 	esac
 }
 
+# a run, or any file
+_disagg_diagnose() { # WORD
+	_disagg_status "$1"
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
+		compgen -f -X '!*.log' -- "$1"
+		compgen -f -X '!*.out' -- "$1"
+	)
+}
+
 _disagg_other() { # VERB
 	local word before option
 
@@ -154,6 +163,17 @@ _disagg_other() { # VERB
 		;;
 	report--format) _disagg_reply "text json markdown html junit prometheus" "$word" ;;
 	report--*) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	pack--mode) _disagg_reply "basic standard comprehensive" "$word" ;;
+	pack--format) _disagg_reply "tar.gz tar.zst" "$word" ;;
+	pack--status) _disagg_reply "state success failure" "$word" ;;
+	pack--stage) _disagg_reply "run end" "$word" ;;
+	pack--out) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+	diagnose--format) _disagg_reply "text json junit" "$word" ;;
+	diagnose--signatures) _disagg_files "$word" ;;
+	diagnose--slurm-state)
+		_disagg_reply "CANCELLED COMPLETED FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT" \
+			"$word"
+		;;
 	*--format) _disagg_reply "text json" "$word" ;;
 	wait--kind)
 		_disagg_reply "http tcp etcd nats dynamo sglang-router trtllm-server vllm" "$word"
@@ -162,8 +182,11 @@ _disagg_other() { # VERB
 		case $word in
 		-*) _disagg_reply "$(_disagg_options "disagg-$1")" "$word" ;;
 		*)
-			[ "$1" != status ] || _disagg_status "$word"
-			[ "$1" != report ] || _disagg_records "$word"
+			case $1 in
+			status | pack) _disagg_status "$word" ;;
+			report) _disagg_records "$word" ;;
+			diagnose) _disagg_diagnose "$word" ;;
+			esac
 			;;
 		esac
 		;;
@@ -196,3 +219,4 @@ _disagg_program() {
 
 complete -F _disagg_disagg disagg
 complete -F _disagg_program disagg-{bench,exec,node,plan,probe,report,run,shell,sim,status,wait}
+complete -F _disagg_program disagg-{bench,diagnose,exec,node,plan,run,shell,sim,status,wait}
