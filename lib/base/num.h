@@ -16,6 +16,9 @@ int disagg_num_int(const char *text, int64_t min, int64_t max, int64_t *ret);
 /* Decimal or exponent form, finite. */
 int disagg_num_real(const char *text, double *ret);
 
+/* Bytes from "4096", "64K", "8M", "1G", "1T": powers of 1024. */
+int disagg_num_size(const char *text, uint64_t *ret_bytes);
+
 /* Seconds from "90", "90s", "15m", "2h", "1d", "500ms" (rounded up),
  * "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS". */
 int disagg_num_duration(const char *text, int64_t *ret_seconds);
