@@ -23,8 +23,11 @@ int pack_open(struct pack *pack, struct disagg_err *err)
 		return disagg_err_nomem(err);
 	if (disagg_tree_open(pack->run_dir, &pack->run_fd, err) != 0)
 		return -1;
-	pack->limits = (struct disagg_tree_limits){
-		.depth = TREE_DEPTH, .files = pack->files, .check_owner = true, .owner = geteuid()};
+	pack->limits = (struct disagg_tree_limits){.depth = TREE_DEPTH,
+		.files = pack->files,
+		.skip = PACK_PARTS,
+		.check_owner = true,
+		.owner = geteuid()};
 	/* read like every other file of the user's; the reader takes a path */
 	pack->has_state = fstatat(pack->run_fd, "state.json", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			  S_ISREG(st.st_mode) &&

@@ -20,6 +20,7 @@
 #define TOTAL_BYTES (UINT64_C(500) << 20)
 #define MOST_FILES  2000u
 #define KERNEL_FD   3
+#define MOST_PASS   12
 
 extern char **environ;
 
@@ -41,6 +42,7 @@ enum {
 	O_KEEP,
 	O_KEEP_DAYS,
 	O_KERNEL,
+	O_HOOK,
 };
 
 static const char *const format_names[] = {"tar.gz", "tar.zst", NULL};
@@ -68,6 +70,8 @@ static const struct helper_option options[] = {
 	{"job", O_JOB, HELPER_VALUE, "ID", "the job's number, where state.json has none"},
 	{"deadline", O_DEADLINE, HELPER_VALUE, "TIME", "end after this long (--epilog: 30)"},
 	{"kernel-log", O_KERNEL, HELPER_FLAG, NULL, "the kernel's lines come by descriptor 3"},
+	{"hook", O_HOOK, HELPER_FLAG, NULL,
+		"as root in an epilog: packs as the job's user; 0 always"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -93,7 +97,9 @@ struct call {
 	struct pack pack;
 	const char *nodes;
 	int deadline_s; /* -1: not given */
-	bool only_part, epilog, kernel;
+	bool only_part, epilog, kernel, hook;
+	const char *pass[MOST_PASS + 1]; /* options of --hook for the packer */
+	size_t pass_count;
 };
 
 /* ---- words and time ---- */
@@ -181,9 +187,27 @@ static int take_how(struct call *call, int id, const char *value)
 	}
 }
 
+/* --hook hands these on as they came. */
+static int keep_word(struct call *call, int id, const char *value)
+{
+	const struct helper_option *option = options;
+
+	while (option->name && option->id != id)
+		option++;
+	if (call->pass_count == MOST_PASS)
+		return 0;
+	call->pass[call->pass_count] =
+		disagg_arena_printf(&call->pack.arena, "--%s=%s", option->name, value);
+	if (!call->pass[call->pass_count])
+		return helper_fail(&pack_helper, DISAGG_SYSTEM, "out of memory");
+	call->pass_count += id != O_DEADLINE;
+	return 0;
+}
+
 static int take(void *context, int id, const char *value)
 {
 	struct call *call = context;
+	int rc;
 
 	switch (id) {
 	case O_OUT:
@@ -207,8 +231,12 @@ static int take(void *context, int id, const char *value)
 	case O_KERNEL:
 		call->kernel = true;
 		return 0;
+	case O_HOOK:
+		call->hook = true;
+		return 0;
 	default:
-		return take_how(call, id, value);
+		rc = keep_word(call, id, value);
+		return rc ? rc : take_how(call, id, value);
 	}
 }
 
@@ -258,11 +286,31 @@ static const char *parent(struct disagg_arena *arena, const char *path)
 	return disagg_arena_strndup(arena, path, len);
 }
 
+/* A job that never came to disagg-run has no run directory yet; one that was requeued
+ * has several, and the last is meant. */
+static const char *run_of_epilog(struct pack *pack, const char *word)
+{
+	const char *dir = disagg_arena_strdup(&pack->arena, word);
+	struct stat st;
+
+	for (unsigned i = 1; dir && i < 1000; i++) {
+		const char *next = disagg_arena_printf(&pack->arena, "%s.%u", word, i);
+
+		if (!next || lstat(next, &st) != 0 || !S_ISDIR(st.st_mode))
+			break;
+		dir = next;
+	}
+	if (dir)
+		mkdir(dir, 0755);
+	return dir;
+}
+
 static int find_run(struct call *call, const char *word, struct disagg_err *err)
 {
 	struct pack *pack = &call->pack;
 	struct stat st;
-	const char *dir = lstat(word, &st) == 0 && S_ISDIR(st.st_mode)
+	const char *dir = call->epilog ? run_of_epilog(&call->pack, word)
+			  : lstat(word, &st) == 0 && S_ISDIR(st.st_mode)
 				  ? word
 				  : disagg_jobs_run(&pack->arena, word, getenv("PATH"),
 					    (const char *const *)environ);
@@ -356,6 +404,18 @@ static int work(struct call *call, const char *word, struct disagg_err *err)
 	return 0;
 }
 
+static int from_hook(struct call *call)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct pack_hook hook = {.pass = call->pass,
+		.deadline_s = call->deadline_s < 0 ? EPILOG_S : call->deadline_s};
+
+	call->pass[call->pass_count] = NULL;
+	if (pack_hook(&hook, &err) != 0)
+		(void)helper_fail_err(&pack_helper, &err);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = {.deadline_s = -1,
@@ -372,6 +432,11 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
+	if (call.hook)
+		return from_hook(&call);
+	if (call.epilog && geteuid() == 0)
+		return helper_usage(
+			&pack_helper, "--epilog is for the job's user; root calls --hook");
 	if (argc - first != 1)
 		return helper_usage(&pack_helper, "expected one JOBID or RUN_DIR");
 	umask(077);

@@ -55,6 +55,21 @@ int64_t pack_now_ns(void);
 /* run_dir, state.json, the tree.  The caller is its owner by now. */
 int pack_open(struct pack *pack, struct disagg_err *err);
 
+/* ---- pack-hook.c: called by root in an epilog ---- */
+
+struct pack_hook {
+	int deadline_s;
+	const char *const *pass; /* options for the packer; ends with NULL */
+};
+
+/*
+ * From the epilog's environment (SLURM_JOB_ID, SLURM_JOB_UID, SLURM_JOB_NODELIST,
+ * SLURMD_NODENAME, SPANK_DISAGG_RUN_DIR): starts `disagg-pack --epilog` as the job's
+ * user and a reader of the kernel log as root, with a pipe between, and ends both at the
+ * deadline.  Root opens nothing below the user's path.  A job without --disagg-config: 0.
+ */
+int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
+
 /* ---- pack-part.c: what this node adds ---- */
 
 /* parts/NODE.STAGE/, by rename; one that is there stays (and that is said). */
