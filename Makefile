@@ -74,7 +74,7 @@ all: $(helpers) $(dispatch) $(plugin) $(epilog) $(filter) $(man)
 	$(or $(say_plugin),@:)
 
 # a changed flag rebuilds: the line is kept, and written anew where it differs
-flags_now := $(CC) $(all_cppflags) $(all_cflags) $(all_ldflags) $(PKG_CFLAGS)
+flags_now := $(CC) $(all_cppflags) $(all_cflags) $(all_ldflags) $(PKG_CFLAGS) $(CUDA_CFLAGS) $(NVML_CFLAGS)
 flags_file := $(B)/flags
 ifneq ($(strip $(file <$(flags_file))),$(strip $(flags_now)))
 $(flags_file): flags-differ
@@ -86,7 +86,13 @@ flags-differ:
 
 $(B)/o/%.o: %.c $(flags_file)
 	@mkdir -p $(@D)
-	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(all_cflags) -MMD -MP -c -o $@ $<
+	$(CC) $(all_cppflags) $(PKG_CFLAGS) $(gpu_cppflags) $(all_cflags) -MMD -MP -c -o $@ $<
+
+# what may see the GPU libraries' headers
+$(B)/o/lib/probe/%.o $(B)/o/tests/unit/%.o $(B)/o/tests/stubs/%.o: gpu_cppflags := $(CUDA_CFLAGS)
+$(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
+
+$(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
@@ -166,6 +172,7 @@ config:
 		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
 		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
 		slurm '$(or $(SLURM_RELEASE),none)' \
+		cuda '$(if $(HAVE_CUDA),$(CUDA_HOME),no headers: the declarations here are used)' \
 		scdoc '$(call found,$(SCDOC))' clang '$(call found,$(CLANG))' \
 		valgrind '$(call found,$(VALGRIND))' plugindir '$(plugindir)'
 

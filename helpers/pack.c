@@ -43,6 +43,8 @@ enum {
 	O_KEEP_DAYS,
 	O_KERNEL,
 	O_HOOK,
+	O_KERNEL_LINES,
+	O_SINCE,
 };
 
 static const char *const format_names[] = {"tar.gz", "tar.zst", NULL};
@@ -72,6 +74,9 @@ static const struct helper_option options[] = {
 	{"kernel-log", O_KERNEL, HELPER_FLAG, NULL, "the kernel's lines come by descriptor 3"},
 	{"hook", O_HOOK, HELPER_FLAG, NULL,
 		"as root in an epilog: packs as the job's user; 0 always"},
+	{"kernel-lines", O_KERNEL_LINES, HELPER_FLAG, NULL,
+		"print what the kernel says of GPUs, memory and disks"},
+	{"since", O_SINCE, HELPER_VALUE, "SECONDS", "of --kernel-lines: Unix time (0)"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -97,7 +102,8 @@ struct call {
 	struct pack pack;
 	const char *nodes;
 	int deadline_s; /* -1: not given */
-	bool only_part, epilog, kernel, hook;
+	int64_t since_s;
+	bool only_part, epilog, kernel, hook, kernel_lines;
 	const char *pass[MOST_PASS + 1]; /* options of --hook for the packer */
 	size_t pass_count;
 };
@@ -234,6 +240,13 @@ static int take(void *context, int id, const char *value)
 	case O_HOOK:
 		call->hook = true;
 		return 0;
+	case O_KERNEL_LINES:
+		call->kernel_lines = true;
+		return 0;
+	case O_SINCE:
+		if (disagg_num_int(value, 0, INT64_MAX, &call->since_s) == 0)
+			return 0;
+		return helper_usage(&pack_helper, "--since: expected Unix time, got '%s'", value);
 	default:
 		rc = keep_word(call, id, value);
 		return rc ? rc : take_how(call, id, value);
@@ -434,6 +447,10 @@ int main(int argc, char **argv)
 		return rc;
 	if (call.hook)
 		return from_hook(&call);
+	if (call.kernel_lines)
+		return pack_kernel_lines(call.since_s, &err) == 0
+			       ? 0
+			       : helper_fail_err(&pack_helper, &err);
 	if (call.epilog && geteuid() == 0)
 		return helper_usage(
 			&pack_helper, "--epilog is for the job's user; root calls --hook");

@@ -70,6 +70,12 @@ struct pack_hook {
  */
 int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
 
+/* ---- pack-kernel.c ---- */
+
+/* What the kernel has said of GPUs, memory, PCIe and disks since `since_s`, a line each, to
+ * stdout: no other line of its log leaves root's hands. */
+int pack_kernel_lines(int64_t since_s, struct disagg_err *err);
+
 /* ---- pack-part.c: what this node adds ---- */
 
 /* parts/NODE.STAGE/, by rename; one that is there stays (and that is said). */

@@ -8,6 +8,7 @@ fuzz_dir     := build/fuzz
 fuzz_src     := $(sort $(wildcard tests/fuzz/fuzz_$(FUZZ).c))
 fuzz_bin     := $(patsubst tests/fuzz/fuzz_%.c,$(fuzz_dir)/%,$(fuzz_src))
 fuzz_flags   := -std=c11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+fuzz_part    := $(core_src) $(wildcard lib/diag/xid*.c lib/diag/kmsg*.c lib/diag/kernlog.c)
 fuzz_obj      = $(patsubst %.c,$(fuzz_dir)/o/%.o,$(1))
 
 $(fuzz_dir)/o/%.o: %.c
@@ -15,8 +16,10 @@ $(fuzz_dir)/o/%.o: %.c
 	clang $(base_cppflags) $(PKG_CFLAGS) $(fuzz_flags) \
 		-fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
-$(fuzz_dir)/%: $(fuzz_dir)/o/tests/fuzz/fuzz_%.o $(call fuzz_obj,$(core_src))
+$(fuzz_dir)/%: $(fuzz_dir)/o/tests/fuzz/fuzz_%.o $(call fuzz_obj,$(fuzz_part))
 	clang $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $@ $^ $(YAML_LIBS) -lm
+
+$(fuzz_dir)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
 
 fuzz: $(if $(CLANG),$(fuzz_bin))
 	$(if $(CLANG),,@echo "fuzz: clang is needed" >&2; exit 77)

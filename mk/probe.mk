@@ -29,6 +29,17 @@ SLURM_RELEASE := $(shell n=$$(sed -n 's/^.define SLURM_VERSION_NUMBER *//p' \
 ifneq ($(SLURM_INCLUDE),/usr/include)
 PKG_CFLAGS += -isystem $(SLURM_INCLUDE)
 endif
+# the GPU libraries are loaded at run time; their headers are used where they are
+CUDA_HOME ?= /usr/local/cuda
+HAVE_CUDA := $(and $(wildcard $(CUDA_HOME)/include/cuda.h), \
+	$(wildcard $(CUDA_HOME)/include/cublas_v2.h),yes)
+HAVE_NCCL := $(if $(HAVE_CUDA),$(if $(wildcard $(CUDA_HOME)/include/nccl.h),yes))
+ifeq ($(HAVE_CUDA),yes)
+CUDA_CFLAGS := -isystem $(CUDA_HOME)/include -DDISAGG_HAVE_CUDA $(if $(HAVE_NCCL),-DDISAGG_HAVE_NCCL)
+endif
+# few toolkits have nvml.h: with NVML_INCLUDE=DIR a test compares it
+NVML_INCLUDE ?= $(CUDA_HOME)/include
+NVML_CFLAGS := $(if $(wildcard $(NVML_INCLUDE)/nvml.h),-isystem $(NVML_INCLUDE) -DDISAGG_HAVE_NVML)
 CLANG    ?= $(shell command -v clang)
 SCDOC    ?= $(shell command -v scdoc)
 VALGRIND ?= $(shell command -v valgrind)

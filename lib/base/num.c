@@ -53,6 +53,36 @@ int disagg_num_int(const char *text, int64_t min, int64_t max, int64_t *ret)
 	return 0;
 }
 
+static int hex_digit(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int disagg_num_hex(const char *text, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	if (!*text)
+		return -1;
+	for (; *text; text++) {
+		int digit = hex_digit(*text);
+
+		if (digit < 0 || value >> 60)
+			return -1;
+		value = value << 4 | (unsigned)digit;
+	}
+	if (value > max)
+		return -1;
+	*ret = value;
+	return 0;
+}
+
 static const char *skip_digits(const char *text)
 {
 	while (is_digit(*text))

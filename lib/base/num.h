@@ -13,6 +13,9 @@
 /* Decimal with an optional sign, in [min, max]. */
 int disagg_num_int(const char *text, int64_t min, int64_t max, int64_t *ret);
 
+/* Hexadecimal digits with an optional "0x", at most max. */
+int disagg_num_hex(const char *text, uint64_t max, uint64_t *ret);
+
 /* Decimal or exponent form, finite. */
 int disagg_num_real(const char *text, double *ret);
 

@@ -22,15 +22,21 @@ struct disagg_probe_options {
 	uint64_t kv_block_bytes;		 /* 0: of the configuration, else 1 MiB */
 	const char *model_path;			 /* a file for storage.model; NULL: none */
 	const char *kernel_log;			 /* in place of /dev/kmsg; NULL */
-	double since_s; /* the kernel log counts from here; 0: since boot */
-	bool force;	/* also where other processes use the GPUs */
+	double since_s;	       /* the kernel log counts from here; 0: since boot */
+	const char *allow;     /* keys that may differ: "python.*,sysctl.vm.swappiness"; NULL */
+	const char *xid_table; /* a site's file over the table of Xids; NULL */
+	const char
+		*service; /* what service.wait waits for: URLs, host:port, parted by commas; NULL */
+	unsigned service_ms; /* how long (200000) */
+	bool force;	     /* also where other processes use the GPUs */
 };
 
 struct disagg_gpu {
-	int index;	  /* position among the GPUs this step may use */
-	const char *uuid; /* "GPU-..." or "MIG-...": what CUDA_VISIBLE_DEVICES takes */
-	const char *name; /* "NVIDIA H200" */
-	const char *pci;  /* "0000:0f:00.0" */
+	int index;	    /* position among the GPUs this step may use */
+	const char *uuid;   /* "GPU-..." or "MIG-...": what CUDA_VISIBLE_DEVICES takes */
+	const char *name;   /* "NVIDIA H200" */
+	const char *pci;    /* "0000:0f:00.0" */
+	const char *cohort; /* what GPUs are compared among: "NVIDIA H200|driver 580.159|700 W" */
 	uint64_t mem_bytes;
 	bool mig;
 };

@@ -217,8 +217,23 @@ static void sizes(void)
 		ok(disagg_num_size(bad[i], &bytes) == -1 && bytes == UINT64_C(1) << 40, bad[i]);
 }
 
+static void test_hex(void)
+{
+	static const char *const bad[] = {
+		"", "0x", "x1", "1g", " 1", "1 ", "-1", "100000000", "11112222333344445", "0x0x1"};
+	uint64_t value = 7;
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		ok(disagg_num_hex(bad[i], UINT32_MAX, &value) && value == 7, "no hexadecimal");
+	ok(disagg_num_hex("0x004505c6", UINT32_MAX, &value) == 0 && value == 0x004505c6, "0x");
+	ok(disagg_num_hex("FfFfffff", UINT32_MAX, &value) == 0 && value == UINT32_MAX, "the most");
+	ok(disagg_num_hex("ffffffffffffffff", UINT64_MAX, &value) == 0 && value == UINT64_MAX,
+		"64 bits");
+}
+
 int main(void)
 {
+	test_hex();
 	test_int();
 	test_real();
 	test_rows(durations, COUNT(durations), disagg_num_duration);
