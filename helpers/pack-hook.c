@@ -119,8 +119,10 @@ static void quiet_fds(int kernel_fd, int target)
 		dup2(kernel_fd, STDOUT_FILENO);
 	else
 		dup2(null_fd, STDOUT_FILENO);
-	if (target == KERNEL_FD)
-		dup2(kernel_fd, KERNEL_FD);
+	/* dup2 to itself would leave it closed on exec */
+	if (target == KERNEL_FD && (kernel_fd == KERNEL_FD ? fcntl(KERNEL_FD, F_SETFD, 0)
+							   : dup2(kernel_fd, KERNEL_FD)) < 0)
+		_exit(127);
 	close_range(KERNEL_FD + 1, ~0U, 0);
 }
 

@@ -2,7 +2,9 @@
 #include "helpers/pack.h"
 #include "lib/base/num.h"
 #include "lib/host/jobs.h"
+#include "lib/host/stepenv.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -372,6 +374,29 @@ static void nodes_of_state(struct pack *pack)
 	pack->nodes = (struct disagg_hostlist){.name = names, .count = count};
 }
 
+/* Slurm 22.05 tells an epilog no list of nodes; disagg-run has left it. */
+static int nodes_of_run(struct pack *pack, struct disagg_err *err)
+{
+	struct disagg_stepenv left;
+	const char *list = NULL;
+
+	if (disagg_stepenv_read(&pack->arena, pack->run_dir, &left, NULL) == 0)
+		list = disagg_envlist_get(&left.env, "SLURM_JOB_NODELIST");
+	return list ? disagg_hostlist_parse(&pack->arena, list, &pack->nodes, err) : 0;
+}
+
+/* Nobody sees an epilog's stderr. */
+static void say_in_log(const struct pack *pack)
+{
+	int fd = openat(pack->run_fd, "pack.log",
+		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 static int settle(struct call *call, const char *word, struct disagg_err *err)
 {
 	struct pack *pack = &call->pack;
@@ -380,7 +405,8 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 		pack->node = this_node(&pack->arena);
 	if (!pack->node || strchr(pack->node, '/') || *pack->node == '.')
 		return disagg_err_set(err, DISAGG_USAGE, "--node: expected a node's name");
-	if (call->nodes && disagg_hostlist_parse(&pack->arena, call->nodes, &pack->nodes, err) != 0)
+	if (call->nodes && *call->nodes &&
+		disagg_hostlist_parse(&pack->arena, call->nodes, &pack->nodes, err) != 0)
 		return -1;
 	if (call->kernel)
 		pack->kernel_fd = KERNEL_FD;
@@ -390,7 +416,11 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 		pack->until_ns = pack_now_ns() + (int64_t)call->deadline_s * 1000000000;
 	if (find_run(call, word, err) != 0 || pack_open(pack, err) != 0)
 		return -1;
-	if (!call->nodes && !call->epilog && !call->only_part)
+	if (call->epilog)
+		say_in_log(pack);
+	if (pack->nodes.count == 0 && !call->only_part && nodes_of_run(pack, err) != 0)
+		return -1;
+	if (pack->nodes.count == 0 && !call->epilog && !call->only_part)
 		nodes_of_state(pack);
 	return 0;
 }
