@@ -76,6 +76,11 @@ static int put_file(struct pack_run *run, const char *name, struct disagg_err *e
 	return rc;
 }
 
+static bool is_late(const struct pack *pack)
+{
+	return pack->until_ns != 0 && pack_now_ns() > pack->until_ns;
+}
+
 /* The order of the archive: what tells most comes first. */
 static int group_of(const char *name)
 {
@@ -105,6 +110,10 @@ static int put_listed(
 	}
 	if (disagg_bundle_bytes(run->bundle) >= run->pack->total_bytes) {
 		pack_miss(run, file->name, "the archive had reached its size");
+		return 0;
+	}
+	if (is_late(run->pack)) {
+		pack_miss(run, file->name, "no time was left");
 		return 0;
 	}
 	return put_file(run, file->name, err);

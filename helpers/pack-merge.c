@@ -69,11 +69,15 @@ static int wait_for_parts(struct pack_run *run, struct disagg_err *err)
 	const struct timespec pause = {.tv_nsec = LOOK_EVERY_NS};
 	struct pack *pack = run->pack;
 	int64_t until = pack_now_ns() + (int64_t)pack->wait_s * 1000000000;
+	/* a third of the time is for the packing itself */
+	int64_t latest = pack->until_ns - (pack->until_ns - pack_now_ns()) / 3;
 
 	run->missing_node =
 		disagg_arena_array(&pack->arena, pack->nodes.count + 1, sizeof(*run->missing_node));
 	if (!run->missing_node)
 		return disagg_err_nomem(err);
+	if (pack->until_ns && until > latest)
+		until = latest;
 	while (count_missing(run) > 0 && pack_now_ns() < until)
 		nanosleep(&pause, NULL);
 	return 0;

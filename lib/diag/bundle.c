@@ -32,7 +32,11 @@ struct disagg_bundle {
 static int archive_err(struct disagg_bundle *bundle, const char *what, struct disagg_err *err)
 {
 	const char *text = archive_error_string(bundle->archive);
+	int sys = archive_errno(bundle->archive);
 
+	/* libarchive's own numbers are negative */
+	if (sys > 0)
+		text = strerror(sys);
 	return disagg_err_set(
 		err, DISAGG_SYSTEM, "cannot %s: %s", what, text ? text : "out of memory");
 }

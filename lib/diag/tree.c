@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define MOST_OVER  (1u << 20)
 #define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY)
 
 /* Component by component, for kernels before 5.6: no part may be a link or "..". */
@@ -159,7 +160,7 @@ static int list_folder(struct walk *walk, const char *folder, unsigned depth)
 		return 0;
 	}
 	/* a folder that is being filled as fast as it is read ends here too */
-	while (rc == 0 && walk->tree->over < walk->limits->files && (entry = readdir(dir)))
+	while (rc == 0 && walk->tree->over < MOST_OVER && (entry = readdir(dir)))
 		if (!is_passed_over(walk->limits, folder, entry->d_name))
 			rc = list_entry(walk, dirfd(dir), folder, entry->d_name, depth);
 	closedir(dir);
