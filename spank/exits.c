@@ -15,8 +15,8 @@
 #define LOOK_NS	    1000000L
 #define LINE_BYTES  1024u
 
-static void put_line(struct disagg_strbuf *out, const struct disagg_exits *exits,
-	const struct disagg_exits_task *task)
+static void put_line(struct disagg_strbuf *out, const struct disagg_step_exits *exits,
+	const struct disagg_step_exit *task)
 {
 	disagg_strbuf_puts(out, "{\"schema\":\"disagg.exit/1\",\"node\":");
 	disagg_strbuf_json(out, exits->node);
@@ -30,8 +30,8 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_exits *exits
 }
 
 /* Between fork and the end there are calls to the kernel only. */
-static void write_as_user(const struct disagg_exits *exits, const char *path, const char *folder,
-	const struct disagg_strbuf *text)
+static void write_as_user(const struct disagg_step_exits *exits, const char *path,
+	const char *folder, const struct disagg_strbuf *text)
 {
 	int fd;
 
@@ -69,7 +69,7 @@ static void await(pid_t pid)
 	}
 }
 
-static void write_out(struct disagg_exits *exits)
+static void write_out(struct disagg_step_exits *exits)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
 	struct disagg_strbuf text;
@@ -77,7 +77,7 @@ static void write_out(struct disagg_exits *exits)
 	char *path = disagg_arena_printf(&arena, "%s/exits/%s.jsonl", exits->dir, exits->node);
 	pid_t pid = -1;
 
-	disagg_strbuf_init(&text, DISAGG_EXITS_KEPT * LINE_BYTES);
+	disagg_strbuf_init(&text, DISAGG_STEP_EXITS_KEPT * LINE_BYTES);
 	for (unsigned i = exits->written; i < exits->count; i++)
 		put_line(&text, exits, &exits->task[i]);
 	exits->written = exits->count;
@@ -92,11 +92,11 @@ static void write_out(struct disagg_exits *exits)
 	disagg_arena_release(&arena);
 }
 
-void disagg_exits_add(struct disagg_exits *exits, const struct disagg_exits_task *task)
+void disagg_step_exits_add(struct disagg_step_exits *exits, const struct disagg_step_exit *task)
 {
 	if (!exits->dir)
 		return;
-	if (exits->count == DISAGG_EXITS_KEPT) {
+	if (exits->count == DISAGG_STEP_EXITS_KEPT) {
 		exits->over++;
 		return;
 	}
@@ -107,7 +107,7 @@ void disagg_exits_add(struct disagg_exits *exits, const struct disagg_exits_task
 	write_out(exits);
 }
 
-void disagg_exits_finish(struct disagg_exits *exits)
+void disagg_step_exits_finish(struct disagg_step_exits *exits)
 {
 	if (exits->dir && exits->written < exits->count)
 		write_out(exits);

@@ -124,7 +124,7 @@ static int prepare(
 /* Of the steps of a job that has a plan; the batch script's own end is Slurm's to tell. */
 static void prepare_exits(struct disagg_node_view *view, struct spank_handle *sp)
 {
-	struct disagg_exits *exits = &view->exits;
+	struct disagg_step_exits *exits = &view->exits;
 	struct disagg_job_facts job;
 	const char *job_id, *node, *restart;
 
@@ -149,7 +149,7 @@ static void prepare_exits(struct disagg_node_view *view, struct spank_handle *sp
 
 void disagg_task_exited(struct disagg_node_view *view, struct spank_handle *sp)
 {
-	struct disagg_exits_task task;
+	struct disagg_step_exit task;
 
 	if (view->exits.dir &&
 		disagg_adapter_task_end(sp, &task.rank, &task.pid, &task.status) == 0) {
@@ -157,13 +157,13 @@ void disagg_task_exited(struct disagg_node_view *view, struct spank_handle *sp)
 
 		clock_gettime(CLOCK_REALTIME, &now);
 		task.at_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-		disagg_exits_add(&view->exits, &task);
+		disagg_step_exits_add(&view->exits, &task);
 	}
 }
 
 void disagg_task_finish(struct disagg_node_view *view)
 {
-	disagg_exits_finish(&view->exits);
+	disagg_step_exits_finish(&view->exits);
 }
 
 void disagg_task_prepare(

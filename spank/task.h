@@ -26,7 +26,7 @@ struct disagg_node_view {
 	bool by_role; /* tasks have a role only by --disagg-role */
 	const char *submit_dir;
 	int port_offset;
-	struct disagg_exits exits;
+	struct disagg_step_exits exits;
 	struct disagg_err err; /* kept */
 };
 
