@@ -81,6 +81,8 @@ static int build_command(struct hook *hook, const struct pack_hook *how, struct 
 	const char *fixed[] = {"disagg-pack", "--epilog", "--kernel-log",
 		disagg_arena_printf(&hook->arena, "--deadline=%d", how->deadline_s),
 		disagg_arena_printf(&hook->arena, "--job=%s", hook->job),
+		disagg_arena_printf(
+			&hook->arena, "--job-exit=%s", or_empty(getenv("SLURM_JOB_EXIT_CODE"))),
 		disagg_arena_printf(&hook->arena, "--node=%s", or_empty(hook->node)),
 		disagg_arena_printf(&hook->arena, "--nodes=%s", or_empty(hook->nodes))};
 

@@ -91,8 +91,17 @@ static void settle(struct pack_run *run)
 	const struct disagg_state_verdict *verdict = &pack->state.verdict;
 	bool told = pack->has_state && verdict->set;
 
-	run->success = pack->status == PACK_SUCCESS ||
-		       (pack->status == PACK_BY_STATE && told && verdict->code == 0);
+	switch (pack->status) {
+	case PACK_SUCCESS:
+		run->success = true;
+		break;
+	case PACK_FAILURE:
+		run->success = false;
+		break;
+	default:
+		run->success = told ? verdict->code == 0
+				    : pack->job_exit && strcmp(pack->job_exit, "0") == 0;
+	}
 	run->end_s = told && verdict->at > 0 ? (int64_t)verdict->at : (int64_t)time(NULL);
 }
 

@@ -47,6 +47,7 @@ enum {
 	O_HOOK,
 	O_KERNEL_LINES,
 	O_SINCE,
+	O_JOB_EXIT,
 };
 
 static const char *const format_names[] = {"tar.gz", "tar.zst", NULL};
@@ -72,6 +73,8 @@ static const struct helper_option options[] = {
 	{"epilog", O_EPILOG, HELPER_FLAG, NULL,
 		"the part, and on the first node the archive; 0 always"},
 	{"job", O_JOB, HELPER_VALUE, "ID", "the job's number, where state.json has none"},
+	{"job-exit", O_JOB_EXIT, HELPER_VALUE, "N",
+		"SLURM_JOB_EXIT_CODE: counts where state.json has no verdict"},
 	{"deadline", O_DEADLINE, HELPER_VALUE, "TIME", "end after this long (--epilog: 30)"},
 	{"kernel-log", O_KERNEL, HELPER_FLAG, NULL, "the kernel's lines come by descriptor 3"},
 	{"hook", O_HOOK, HELPER_FLAG, NULL,
@@ -241,6 +244,9 @@ static int take(void *context, int id, const char *value)
 		return 0;
 	case O_HOOK:
 		call->hook = true;
+		return 0;
+	case O_JOB_EXIT:
+		call->pack.job_exit = value;
 		return 0;
 	case O_KERNEL_LINES:
 		call->kernel_lines = true;

@@ -25,6 +25,7 @@ struct pack {
 	struct disagg_hostlist nodes; /* whose parts are expected; may be empty */
 	enum disagg_machine_mode mode;
 	enum disagg_bundle_format format;
+	const char *job_exit;		  /* SLURM_JOB_EXIT_CODE; NULL or "": not told */
 	int status;			  /* PACK_SUCCESS, PACK_FAILURE, PACK_BY_STATE */
 	uint64_t file_bytes, total_bytes; /* caps */
 	size_t files;
