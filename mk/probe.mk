@@ -15,7 +15,7 @@ HAVE_HWLOC := $(call pkg,--modversion hwloc)
 HAVE_MICROHTTPD := $(call pkg,--modversion libmicrohttpd)
 HAVE_ARCHIVE := $(call pkg,--modversion libarchive)
 HAVE_CRYPTO := $(call pkg,--modversion libcrypto)
-PACK_LIBS := $(call pkg,--libs libarchive) $(call pkg,--libs libcrypto)
+PACK_LIBS := $(or $(call pkg,--libs libdeflate),-ldeflate) $(call pkg,--libs libarchive) $(call pkg,--libs libcrypto)
 HOST_LIBS := $(PACK_LIBS) $(if $(HAVE_CURL),$(call pkg,--libs libcurl)) \
 	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS) -ldl
 PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c) $(call pkg,--cflags hwloc)

@@ -2,8 +2,10 @@
 #include "lib/diag/bundle.h"
 
 #include "lib/base/arena.h"
+#include "lib/diag/gzip.h"
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@ const char *const disagg_bundle_suffix[] = {"tar.gz", "tar.zst", NULL};
 
 struct disagg_bundle {
 	struct archive *archive;
+	struct disagg_gzip *gzip; /* NULL: another format */
 	EVP_MD_CTX *hash;
 	char *block; /* DISAGG_BUNDLE_BLOCK */
 	const char *folder;
@@ -43,18 +46,44 @@ static int archive_err(struct disagg_bundle *bundle, const char *what, struct di
 
 /* ---- opening ---- */
 
-static int set_format(struct archive *archive, enum disagg_bundle_format format)
+/* libarchive's own gzip is zlib's: the tar goes through ours. */
+static la_ssize_t gzip_write(struct archive *archive, void *context, const void *bytes, size_t len)
 {
-	static const char plain_gzip[] = "gzip:compression-level=1,gzip:!timestamp";
+	struct disagg_bundle *bundle = context;
 
-	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK)
-		return -1;
+	if (disagg_gzip_put(bundle->gzip, bytes, len) == 0)
+		return (la_ssize_t)len;
+	archive_set_error(archive, errno, "%s", strerror(errno));
+	return -1;
+}
+
+static int gzip_close(struct archive *archive, void *context)
+{
+	struct disagg_bundle *bundle = context;
+
+	if (disagg_gzip_finish(bundle->gzip) == 0)
+		return ARCHIVE_OK;
+	archive_set_error(archive, errno, "%s", strerror(errno));
+	return ARCHIVE_FATAL;
+}
+
+static int begin(
+	struct disagg_bundle *bundle, const struct disagg_bundle_spec *spec, struct disagg_err *err)
+{
+	struct archive *archive = bundle->archive;
+	int rc = archive_write_set_format_pax_restricted(archive);
+
 	archive_write_set_bytes_per_block(archive, 64 * 1024);
-	if (format == DISAGG_BUNDLE_ZSTD)
-		return archive_write_add_filter_zstd(archive) == ARCHIVE_OK ? 0 : -1;
-	if (archive_write_add_filter_gzip(archive) != ARCHIVE_OK)
-		return -1;
-	return archive_write_set_options(archive, plain_gzip) == ARCHIVE_OK ? 0 : -1;
+	if (rc == ARCHIVE_OK && spec->format == DISAGG_BUNDLE_ZSTD) {
+		rc = archive_write_add_filter_zstd(archive);
+		if (rc == ARCHIVE_OK)
+			rc = archive_write_open_fd(archive, spec->fd);
+	} else if (rc == ARCHIVE_OK) {
+		if (disagg_gzip_new(&bundle->gzip, spec->fd, err) != 0)
+			return -1;
+		rc = archive_write_open(archive, bundle, NULL, gzip_write, gzip_close);
+	}
+	return rc == ARCHIVE_OK ? 0 : archive_err(bundle, "begin an archive", err);
 }
 
 static struct disagg_bundle *make(const struct disagg_bundle_spec *spec)
@@ -81,9 +110,7 @@ int disagg_bundle_new(
 
 	if (!bundle)
 		return disagg_err_nomem(err);
-	if (set_format(bundle->archive, spec->format) != 0 ||
-		archive_write_open_fd(bundle->archive, spec->fd) != ARCHIVE_OK) {
-		archive_err(bundle, "begin an archive", err);
+	if (begin(bundle, spec, err) != 0) {
 		disagg_bundle_drop(bundle);
 		return -1;
 	}
@@ -397,6 +424,7 @@ void disagg_bundle_drop(struct disagg_bundle *bundle)
 	if (!bundle)
 		return;
 	archive_write_free(bundle->archive);
+	disagg_gzip_free(bundle->gzip);
 	EVP_MD_CTX_free(bundle->hash);
 	free(bundle->block);
 	disagg_arena_release(&bundle->arena);

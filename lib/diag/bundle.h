@@ -14,7 +14,7 @@
  * The only user of libarchive and of libcrypto.
  */
 enum disagg_bundle_format {
-	DISAGG_BUNDLE_GZIP, /* .tar.gz, level 1: logs gain little at 6, for thrice the time */
+	DISAGG_BUNDLE_GZIP, /* .tar.gz, gzip.h */
 	DISAGG_BUNDLE_ZSTD, /* .tar.zst */
 };
 
