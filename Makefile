@@ -93,6 +93,7 @@ $(B)/o/lib/probe/%.o $(B)/o/tests/unit/%.o $(B)/o/tests/stubs/%.o: gpu_cppflags 
 $(B)/o/tests/unit/test_nvml_abi.o: gpu_cppflags := $(NVML_CFLAGS)
 
 $(B)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
+$(B)/o/lib/diag/signatures_data.o: lib/diag/signatures.yaml
 
 $(B)/libcore.a: $(core_obj)
 	rm -f $@ && ar rcs $@ $^
@@ -170,6 +171,11 @@ config:
 		libcurl '$(or $(HAVE_CURL),not found (required: libcurl4-openssl-dev))' \
 		hwloc '$(or $(HAVE_HWLOC),not found (required: libhwloc-dev))' \
 		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
+		hyperscan '$(or $(HAVE_HS),not found (required: libhyperscan-dev, elsewhere libvectorscan-dev))' \
+		pcre2 '$(or $(HAVE_PCRE2),not found (required: libpcre2-dev))' \
+		libarchive '$(or $(HAVE_ARCHIVE),not found (required: libarchive-dev))' \
+		libcrypto '$(or $(HAVE_CRYPTO),not found (required: libssl-dev))' \
+		libdeflate '$(or $(HAVE_DEFLATE),not found (required: libdeflate-dev))' \
 		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
 		slurm '$(or $(SLURM_RELEASE),none)' \
 		cuda '$(if $(HAVE_CUDA),$(CUDA_HOME),no headers: the declarations here are used)' \

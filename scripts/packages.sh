@@ -7,14 +7,19 @@
 set -u
 
 build='gcc make libc6-dev pkg-config libslurm-dev libyaml-dev libjson-c-dev libhwloc-dev
-	libcurl4-openssl-dev libmicrohttpd-dev libarchive-dev
-	libssl-dev libdeflate-dev'
+	libcurl4-openssl-dev libmicrohttpd-dev libarchive-dev libpcre2-dev libssl-dev
+	libdeflate-dev'
 cluster='slurm-wlm slurmd slurmctld slurm-client slurm-wlm-basic-plugins munge iproute2 util-linux
 	procps'
 test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap
 	scdoc groff-base curl etcd-server nats-server nginx-light time wrk
 	apache2-utils'
-wanted="$build $cluster $test_tools"
+# hyperscan is x86's alone; vectorscan is its twin for the others
+case $(uname -m) in
+x86_64) scanner=libhyperscan-dev ;;
+*) scanner=libvectorscan-dev ;;
+esac
+wanted="$build $scanner $cluster $test_tools"
 
 missing() {
 	for package in $wanted; do
