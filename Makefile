@@ -144,9 +144,9 @@ $(B)/t/%: $(B)/o/tests/corpus/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) $(JSON_LIBS) -lm
 
-$(B)/t/%: $(B)/o/tests/bench/%.o $(B)/libcore.a
+$(B)/t/%: $(B)/o/tests/bench/%.o $(B)/libprobe.a $(B)/libhost.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(YAML_LIBS) -lm
+	$(CC) $(all_cflags) $(all_ldflags) -Wl,--as-needed -o $@ $^ $(YAML_LIBS) $(HOST_LIBS) -lm
 
 # the fake SPANK host exports the symbols that the plugin takes from its host
 $(B)/t/%: $(B)/o/tests/spankhost/%.o
@@ -190,7 +190,7 @@ make install        DESTDIR= prefix= plugindir= say where; uninstall takes the s
 make config         what the build finds on this machine
 make clean          removes build/
 
-also: check-unit check-cluster check-corpus CORPUS=DIR check-long lint fuzz bench
+also: check-unit check-diagnose check-cluster check-corpus CORPUS=DIR check-long lint fuzz bench
 V=debug|asan|tsan|cov   another build, in build/V
 SLURM_INCLUDE=DIR   build against the Slurm whose headers are DIR/slurm/*.h
 endef

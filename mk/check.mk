@@ -30,6 +30,10 @@ check-corpus: tests-built $(corpus_bin)
 	$(test_env) CORPUS=$(abspath $(CORPUS)) tests/run -t 600 $(corpus_bin) \
 		$(sort $(wildcard tests/corpus/*.sh))
 
+# planted failures, with a table by class
+check-diagnose: tests-built
+	$(test_env) tests/diagnose/run.sh
+
 lint: tests-built
 	$(test_env) tests/run $(lint_tests)
 
@@ -39,7 +43,7 @@ check-long: tests-built
 format-check:
 	clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check check-unit check-fast check-cluster check-corpus check-long lint format-check tests-built
+.PHONY: check check-diagnose check-unit check-fast check-cluster check-corpus check-long lint format-check tests-built
 
 # the main job on a dev cluster; needs root (or sudo)
 demo: all
@@ -54,4 +58,5 @@ bench: all $(bench_bin)
 	$(test_env) tests/bench/wait.sh
 	$(test_env) tests/bench/load.sh
 	$(test_env) tests/bench/run.sh
+	$(test_env) tests/bench/diagnose.sh
 .PHONY: bench

@@ -8,7 +8,9 @@ fuzz_dir     := build/fuzz
 fuzz_src     := $(sort $(wildcard tests/fuzz/fuzz_$(FUZZ).c))
 fuzz_bin     := $(patsubst tests/fuzz/fuzz_%.c,$(fuzz_dir)/%,$(fuzz_src))
 fuzz_flags   := -std=c11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
-fuzz_part    := $(core_src) $(wildcard lib/diag/xid*.c lib/diag/kmsg*.c lib/diag/kernlog.c)
+fuzz_part    := $(core_src) $(addprefix lib/diag/,kernlog.c line.c line_marks.c literals.c \
+	matcher.c redact.c signatures.c signatures_data.c words.c) \
+	$(wildcard lib/diag/xid*.c lib/diag/kmsg*.c)
 fuzz_obj      = $(patsubst %.c,$(fuzz_dir)/o/%.o,$(1))
 
 $(fuzz_dir)/o/%.o: %.c
@@ -17,9 +19,10 @@ $(fuzz_dir)/o/%.o: %.c
 		-fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
 $(fuzz_dir)/%: $(fuzz_dir)/o/tests/fuzz/fuzz_%.o $(call fuzz_obj,$(fuzz_part))
-	clang $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $@ $^ $(YAML_LIBS) -lm
+	clang $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $@ $^ $(YAML_LIBS) $(DIAG_LIBS) -lm
 
 $(fuzz_dir)/o/lib/diag/xid_data.o: lib/diag/xid.yaml
+$(fuzz_dir)/o/lib/diag/signatures_data.o: lib/diag/signatures.yaml
 
 fuzz: $(if $(CLANG),$(fuzz_bin))
 	$(if $(CLANG),,@echo "fuzz: clang is needed" >&2; exit 77)

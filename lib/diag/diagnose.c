@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME_MOMENT_S 2.0   /* clocks of nodes, and what is told late */
-#define LEAD_S	      10.0  /* a cause that comes so soon after a crash is its cause */
-#define HARD_S	      120.0 /* the kernel's second is whole, and programs tell late or not at all */
+#define SAME_MOMENT_S 2.0  /* clocks of nodes, and what is told late */
+#define LEAD_S	      10.0 /* a cause that comes so soon after a crash is its cause */
+#define HARD_S	      60.0 /* the kernel tells whole seconds, and some of it late */
 #define NO_TIME	      1e300
 
 const char *const disagg_outcome_names[] = {"none", "success", "failure", NULL};
@@ -77,26 +77,33 @@ static bool is_sooner(const struct disagg_suspect *a, const struct disagg_suspec
 	return time_of(a) < time_of(b);
 }
 
+/* Whether a suspect is early enough to be the cause; of what has no time only what is
+ * hard counts beside what has one. */
+static bool is_early(const struct disagg_suspect *suspect, double first, double first_cause)
+{
+	if (first >= NO_TIME)
+		return true;
+	if (suspect->is_hard)
+		return suspect->at <= 0 || !suspect->kernel || suspect->at <= first + HARD_S;
+	if (suspect->weight == DISAGG_WEIGHT_CAUSE)
+		return time_of(suspect) <= first_cause + SAME_MOMENT_S &&
+		       time_of(suspect) <= first + LEAD_S;
+	return time_of(suspect) <= first + SAME_MOMENT_S;
+}
+
 /* The best of those of at most this weight; NULL where there is none. */
 static const struct disagg_suspect *choose(
 	const struct disagg_suspects *suspects, enum disagg_weight most)
 {
 	const struct disagg_suspect *best = NULL;
 	double first = earliest(suspects, most);
+	double first_cause = earliest(suspects, DISAGG_WEIGHT_CAUSE);
 
 	for (unsigned i = 0; i < suspects->count; i++) {
 		const struct disagg_suspect *suspect = &suspects->v[i];
-		double room = suspect->is_hard ? HARD_S
-			      : suspect->weight == DISAGG_WEIGHT_CAUSE && most == DISAGG_WEIGHT_LEAD
-				      ? LEAD_S
-				      : SAME_MOMENT_S;
 
-		if (suspect->weight > most || !is_first_of_file(suspects, i, most))
-			continue;
-		/* of what has no time only what is hard counts beside what has one */
-		if (first < NO_TIME && !suspect->is_hard && time_of(suspect) > first + room)
-			continue;
-		if (first < NO_TIME && suspect->at > 0 && suspect->at > first + room)
+		if (suspect->weight > most || !is_early(suspect, first, first_cause) ||
+			!is_first_of_file(suspects, i, most))
 			continue;
 		if (!best || is_sooner(suspect, best))
 			best = suspect;

@@ -249,8 +249,7 @@ bool disagg_line_time(
 	for (size_t at = 0; at < most;) {
 		size_t skip = escape_len(text + at, len - at);
 
-		if (!skip)
-			plain[count++] = text[at];
+		plain[count++] = skip ? ' ' : text[at];
 		at += skip ? skip : 1;
 	}
 	for (size_t at = 0; at + 8 <= count; at++) {

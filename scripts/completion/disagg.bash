@@ -120,11 +120,26 @@ _disagg_status() { # WORD
 	)
 }
 
+# a run, or any file
+_disagg_diagnose() { # WORD
+	_disagg_status "$1"
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
+		compgen -f -X '!*.log' -- "$1"
+		compgen -f -X '!*.out' -- "$1"
+	)
+}
+
 _disagg_other() { # VERB
 	local word before option
 
 	_disagg_look
 	case $1$option in
+	diagnose--format) _disagg_reply "text json junit" "$word" ;;
+	diagnose--signatures) _disagg_files "$word" ;;
+	diagnose--slurm-state)
+		_disagg_reply "CANCELLED COMPLETED FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT" \
+			"$word"
+		;;
 	*--format) _disagg_reply "text json" "$word" ;;
 	wait--kind)
 		_disagg_reply "http tcp etcd nats dynamo sglang-router trtllm-server vllm" "$word"
@@ -132,7 +147,12 @@ _disagg_other() { # VERB
 	*)
 		case $word in
 		-*) _disagg_reply "$(_disagg_options "disagg-$1")" "$word" ;;
-		*) [ "$1" != status ] || _disagg_status "$word" ;;
+		*)
+			case $1 in
+			status) _disagg_status "$word" ;;
+			diagnose) _disagg_diagnose "$word" ;;
+			esac
+			;;
 		esac
 		;;
 	esac
@@ -163,4 +183,4 @@ _disagg_program() {
 }
 
 complete -F _disagg_disagg disagg
-complete -F _disagg_program disagg-{bench,exec,node,plan,run,shell,sim,status,wait}
+complete -F _disagg_program disagg-{bench,diagnose,exec,node,plan,run,shell,sim,status,wait}
