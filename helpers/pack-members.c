@@ -58,7 +58,7 @@ static int put_file(struct pack_run *run, const char *name, struct disagg_err *e
 {
 	struct pack *pack = run->pack;
 	struct disagg_err why = DISAGG_ERR_INIT;
-	struct disagg_bundle_file file = {.name = name};
+	struct disagg_bundle_file file = {.name = name, .filter = run->mask};
 	uint64_t head = pack->file_bytes / 8 < HEAD_BYTES ? pack->file_bytes / 8 : HEAD_BYTES;
 	int rc;
 
@@ -153,6 +153,10 @@ static bool is_piece(const char *name, const char *file, struct piece *ret)
 	snprintf(node, sizeof(node), "%.*s", (int)(dot - name < 199 ? dot - name : 199), name);
 	disagg_text_tame(node);
 	ret->name = name;
+	if (strcmp(file, "kernel.txt") == 0) { /* it has its own */
+		snprintf(ret->heading, sizeof(ret->heading), "\n");
+		return true;
+	}
 	snprintf(ret->heading, sizeof(ret->heading), "\n==== %s, %s\n", node,
 		strncmp(dot + 1, "end/", 4) == 0 ? "after the job" : "while the job ran");
 	return true;
@@ -161,28 +165,16 @@ static bool is_piece(const char *name, const char *file, struct piece *ret)
 static int put_piece(struct pack_run *run, const struct piece *piece, struct disagg_err *err)
 {
 	struct pack *pack = run->pack;
-	uint64_t size, done = 0;
-	char block[65536];
-	ssize_t got;
-	int fd = disagg_tree_open_file(pack->parts_fd, piece->name, &pack->limits, &size, NULL);
-	int rc = 0;
+	struct disagg_bundle_file file = {.name = piece->name, .filter = run->mask};
+	uint64_t size;
+	int rc;
 
-	while (fd >= 0 && rc == 0 && done < piece->size) {
-		uint64_t want = piece->size - done;
-
-		got = pread(fd, block, want < sizeof(block) ? (size_t)want : sizeof(block),
-			(off_t)done);
-		if (got <= 0)
-			break;
-		rc = disagg_bundle_put(run->bundle, block, (size_t)got, err);
-		done += (uint64_t)got;
-	}
-	if (fd >= 0)
-		close(fd);
-	/* as many bytes as were promised */
-	memset(block, '\n', sizeof(block));
-	for (; rc == 0 && done < piece->size; done++)
-		rc = disagg_bundle_put(run->bundle, block, 1, err);
+	file.fd = disagg_tree_open_file(pack->parts_fd, piece->name, &pack->limits, &size, NULL);
+	file.size = piece->size;
+	/* what has gone meanwhile is newlines */
+	rc = disagg_bundle_put_file(run->bundle, &file, err);
+	if (file.fd >= 0)
+		close(file.fd);
 	return rc;
 }
 

@@ -120,10 +120,12 @@ static void name_archive(const struct pack_run *run, char *name, size_t size)
 
 static int write_members(struct pack_run *run, struct disagg_err *err)
 {
-	if (pack_summary(run, err) != 0 ||
-		disagg_bundle_add_text(run->bundle, "summary.txt", run->summary.text,
-			run->summary.len, err) != 0 ||
-		pack_members(run, err) != 0)
+	if (pack_summary(run, err) != 0)
+		return -1;
+	disagg_redact(run->redactor, run->summary.text, run->summary.len, true);
+	if (disagg_bundle_add_text(
+		    run->bundle, "summary.txt", run->summary.text, run->summary.len, err) != 0 ||
+		pack_diagnosis(run, err) != 0 || pack_members(run, err) != 0)
 		return -1;
 	return pack_manifest(run, err);
 }
@@ -222,13 +224,22 @@ static int merge(struct pack_run *run, struct disagg_err *err)
 	return rc;
 }
 
+static size_t mask(void *context, char *bytes, size_t len, bool last)
+{
+	return disagg_redact(context, bytes, len, last);
+}
+
 int pack_merge(struct pack *pack, struct disagg_err *err)
 {
 	struct pack_run run = {.pack = pack};
 	int rc;
 
+	if (disagg_redactor_new(&run.redactor, err) != 0)
+		return -1;
+	run.mask = (struct disagg_bundle_filter){.take = mask, .context = run.redactor};
 	disagg_strbuf_init(&run.summary, 0);
 	rc = merge(&run, err);
+	disagg_redactor_free(run.redactor);
 	disagg_strbuf_release(&run.summary);
 	return rc;
 }

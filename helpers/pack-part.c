@@ -72,6 +72,8 @@ static int put_kernel(struct part *part)
 	if (part->pack->kernel_fd < 0)
 		return 0;
 	disagg_strbuf_init(&out, KERNEL_BYTES);
+	/* disagg-diagnose goes by this heading */
+	disagg_strbuf_printf(&out, "==== %s, the kernel\n", part->pack->node);
 	while (!out.failed && has_data(part->pack) &&
 		(got = read(part->pack->kernel_fd, block, sizeof(block))) > 0)
 		disagg_strbuf_add(&out, block, (size_t)got);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/pack.h"
 #include "lib/host/json.h"
+#include "lib/host/proc.h"
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -78,9 +79,71 @@ static void put_nodes(struct pack_run *run)
 	disagg_strbuf_putc(out, '\n');
 }
 
+/* ---- what failed, by disagg-diagnose ---- */
+
+#define DIAGNOSE_MS    20000
+#define DIAGNOSE_BYTES (1024u * 1024u)
+
+/*
+ * In a process of its own, so that logs made to trip it up cost only its words.  A half of
+ * the time that is left is its, at most 20 s.  -1: it did not come to an end.
+ */
+static int diagnose(struct pack_run *run, const char *format, struct disagg_proc_result *ret,
+	struct disagg_err *err)
+{
+	struct pack *pack = run->pack;
+	static const char *const envp[] = {"LC_ALL=C.UTF-8", "NO_COLOR=1", NULL};
+	const char *argv[] = {disagg_proc_tool(&pack->arena, "disagg-diagnose", NULL), format, "--",
+		pack->run_dir, NULL};
+	struct disagg_proc_call call = {.argv = argv,
+		.envp = envp,
+		.timeout_ms = DIAGNOSE_MS,
+		.cancel_fd = -1,
+		.limit = DIAGNOSE_BYTES};
+	int64_t left = pack->until_ns ? (pack->until_ns - pack_now_ns()) / 2000000 : DIAGNOSE_MS;
+
+	if (!argv[0])
+		return disagg_err_set(err, DISAGG_MISSING, "there is no 'disagg-diagnose'");
+	if (left < call.timeout_ms)
+		call.timeout_ms = left > 100 ? (int)left : 100;
+	if (disagg_proc_run(&pack->arena, &call, ret, err) != 0)
+		return -1;
+	if (ret->status != 0 && disagg_proc_code(ret->status) != DISAGG_CHECK)
+		return disagg_err_set(
+			err, DISAGG_SYSTEM, "disagg-diagnose failed: %.200s", ret->out);
+	return 0;
+}
+
+static void put_diagnosis(struct pack_run *run)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct disagg_proc_result result;
+
+	if (diagnose(run, "--format=text", &result, &err) == 0)
+		disagg_strbuf_printf(&run->summary, "\n%s", result.out);
+	else
+		disagg_strbuf_printf(
+			&run->summary, "\nthe logs have not been searched: %s\n", err.text);
+}
+
+int pack_diagnosis(struct pack_run *run, struct disagg_err *err)
+{
+	struct disagg_proc_result result;
+	char *text;
+
+	if (run->small || diagnose(run, "--format=json", &result, NULL) != 0)
+		return 0;
+	text = disagg_arena_strndup(&run->pack->arena, result.out, result.len);
+	if (!text)
+		return disagg_err_nomem(err);
+	disagg_redact(run->redactor, text, result.len, true);
+	return disagg_bundle_add_text(run->bundle, "diagnosis.json", text, result.len, err);
+}
+
 int pack_summary(struct pack_run *run, struct disagg_err *err)
 {
 	put_verdict(run);
+	put_diagnosis(run);
 	put_phases(run);
 	put_nodes(run);
 	if (run->small)
@@ -127,6 +190,18 @@ static void put_missed(struct pack_run *run, struct disagg_json_writer *json)
 		json, "not_included_more", (int64_t)(run->missed_over + run->pack->tree.over));
 }
 
+static void put_masked(struct pack_run *run, struct disagg_json_writer *json)
+{
+	disagg_json_begin(json, "masked", '{');
+	for (int kind = 0; kind < DISAGG_SECRET_COUNT; kind++) {
+		uint64_t count = disagg_redactor_count(run->redactor, (enum disagg_secret)kind);
+
+		if (count)
+			disagg_json_put_int(json, disagg_secret_names[kind], (int64_t)count);
+	}
+	disagg_json_end(json, '}');
+}
+
 int pack_manifest(struct pack_run *run, struct disagg_err *err)
 {
 	struct disagg_strbuf out;
@@ -146,6 +221,7 @@ int pack_manifest(struct pack_run *run, struct disagg_err *err)
 	disagg_json_end(&json, ']');
 	put_members(run, &json);
 	put_missed(run, &json);
+	put_masked(run, &json);
 	disagg_json_end(&json, '}');
 	disagg_strbuf_putc(&out, '\n');
 	rc = out.failed

@@ -6,6 +6,7 @@
 #include "lib/base/hostlist.h"
 #include "lib/diag/bundle.h"
 #include "lib/diag/machine.h"
+#include "lib/diag/redact.h"
 #include "lib/diag/tree.h"
 #include "lib/host/state.h"
 
@@ -103,6 +104,8 @@ struct pack_run {
 	const char **missing_node;
 	size_t missing_count;
 	struct disagg_strbuf summary;
+	struct disagg_redactor *redactor;
+	struct disagg_bundle_filter mask; /* by it */
 	bool success;
 	int64_t end_s;
 };
@@ -116,6 +119,8 @@ void pack_miss(struct pack_run *run, const char *name, const char *why);
 
 /* run->summary: what happened, for people. */
 int pack_summary(struct pack_run *run, struct disagg_err *err);
+/* diagnosis.json, where there is time for it. */
+int pack_diagnosis(struct pack_run *run, struct disagg_err *err);
 int pack_manifest(struct pack_run *run, struct disagg_err *err);
 
 /* ---- pack-publish.c ---- */

@@ -395,6 +395,16 @@ int disagg_bundle_add_file(
 	return 0;
 }
 
+int disagg_bundle_put_file(
+	struct disagg_bundle *bundle, const struct disagg_bundle_file *file, struct disagg_err *err)
+{
+	uint64_t size = file->size < bundle->left ? file->size : bundle->left;
+	uint64_t range[2] = {0, size};
+
+	bundle->left -= size;
+	return put_range(bundle, file, range, &bundle->member[bundle->count - 1].shrank, err);
+}
+
 /* ---- the end ---- */
 
 size_t disagg_bundle_members(

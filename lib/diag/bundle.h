@@ -75,6 +75,9 @@ int disagg_bundle_begin(
 	struct disagg_bundle *bundle, const char *name, uint64_t size, struct disagg_err *err);
 int disagg_bundle_put(
 	struct disagg_bundle *bundle, const char *bytes, size_t len, struct disagg_err *err);
+/* The first `size` bytes of a file, filtered, as a piece. */
+int disagg_bundle_put_file(struct disagg_bundle *bundle, const struct disagg_bundle_file *file,
+	struct disagg_err *err);
 int disagg_bundle_end(struct disagg_bundle *bundle, struct disagg_err *err);
 
 /* Those added so far, in their order. */

@@ -137,6 +137,34 @@ ok $? "of a file of 1 TiB there are head and tail" "size and left out: $left"
 is "$(ls -A elsewhere)" "" "nothing is written where TMPDIR points"
 is "$(stat -c '%U %a' outside/public)" "root 644" "root's file is as it was"
 
+# ---- secrets, in a log and in the environment of a part
+new_run secrets
+secrets=(hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345 sk-abcdefghijklmnopqrstuvwxyz0123 AKIAABCDEFGHIJKLMNOP
+	nvapi-abcdefghijklmnopqrstuvwxyz ghp_abcdefghijklmnopqrstuvwxyzABCDEF0123
+	eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2Q hunter2horse)
+for i in 1 2 3; do
+	head -c 700000 /dev/zero | tr '\0' x
+	printf ' HF_TOKEN=%s OPENAI=%s aws %s %s %s Bearer %s http://me:%s@host/\n' "${secrets[@]}"
+done >secrets/disagg-7/leaky.log
+printf -- '-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n' >>secrets/disagg-7/leaky.log
+chown "$user" secrets/disagg-7/leaky.log
+(cd secrets && as_user env MY_API_KEY="${secrets[1]}" NCCL_AUTH_TOKEN="${secrets[0]}" NCCL_DEBUG=INFO \
+	UCX_URL="http://me:hunter2horse@host" "$bin/disagg-pack" --part --node=n1 disagg-7)
+pack secrets --nodes=n1,n2 >/dev/null
+tar xzOf "$(archive secrets)" >all
+for secret in "${secrets[@]}" MIIEowIBAAKCAQEA; do
+	! grep -qaF "$secret" all
+	ok $? "a secret of the form ${secret:0:6}... is masked"
+done
+[ "$(tar xzOf "$(archive secrets)" job_7/manifest.json | jq '[.masked[]] | add')" -ge 22 ]
+ok $? "and all are counted"
+tar xzOf "$(archive secrets)" job_7/env.txt | grep -q NCCL_DEBUG=INFO
+ok $? "what the libraries read is shown"
+! tar xzOf "$(archive secrets)" job_7/env.txt | grep -qE 'API_KEY|AUTH_TOKEN'
+ok $? "what is called a secret is not"
+tar xzOf "$(archive secrets)" job_7/summary.txt | grep -q "no part came from 1 of 2 nodes: n2"
+ok $? "a node without a part is told of"
+
 # ---- called by root
 rm -f traps/job_7*
 (cd traps && timeout 60 "$bin/disagg-pack" --job=7 disagg-7 >/dev/null)
@@ -183,7 +211,7 @@ wait "${pids[0]}" 2>/dev/null
 pids=()
 is "$leaked" 0 "a folder that is swapped for a link meanwhile lets nothing in"
 new_run many
-as_user bash -c 'cd many/disagg-7 && for i in {1..10000}; do echo $i >f$i.log; done'
+as_user bash -c "cd many/disagg-7 && for i in {1..10000}; do echo \$i >f\$i.log; done"
 pack many >/dev/null
 [ "$(tar tzf "$(archive many)" | wc -l)" -le 2010 ] &&
 	[ "$(tar xzOf "$(archive many)" job_7/manifest.json | jq .not_included_more)" -ge 7990 ]
@@ -226,7 +254,7 @@ for pid in "${pids[@]}"; do
 	wait "$pid" && good=$((good + 1))
 done
 pids=()
-is "$good $(ls -A race | grep -c tar)" "4 1" "four packers at once leave one archive"
+is "$good $(find race -name '*tar*' | wc -l)" "4 1" "four packers at once leave one archive"
 tar tzf "$(archive race)" >/dev/null
 ok $? "which is whole"
 new_run kept
