@@ -41,6 +41,7 @@ core_src   := $(sort $(wildcard lib/base/*.c lib/conf/*.c lib/plan/*.c lib/engin
 lib_host_src := $(sort $(wildcard lib/topo/*.c lib/host/*.c))
 probe_src  := $(sort $(wildcard lib/diag/*.c lib/probe/*.c))
 spank_src  := $(sort $(wildcard spank/*.c))
+epilog_src := $(sort $(wildcard spank/epilog/*.c))
 helper_lib := $(wildcard helpers/helper.c)
 helper_src := $(filter-out $(helper_lib),$(sort $(wildcard helpers/*.c)))
 unit_src   := $(sort $(wildcard tests/unit/test_*.c))
@@ -60,6 +61,7 @@ corpus_bin := $(patsubst tests/corpus/%.c,$(B)/t/%,$(corpus_src))
 host_bin := $(patsubst tests/spankhost/%.c,$(B)/t/%,$(host_src))
 bench_bin := $(patsubst tests/bench/%.c,$(B)/t/%,$(bench_src))
 plugin   := $(if $(spank_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/disagg.so))
+epilog   := $(if $(epilog_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/disagg_epilog.so))
 filter   := $(if $(filter_src),$(if $(HAVE_SPANK),$(B)/lib/slurm/cli_filter_disagg.so))
 man_src  := $(sort $(wildcard docs/man/*.scd))
 pages    := $(patsubst docs/man/%.scd,%,$(man_src))
@@ -68,7 +70,7 @@ no_plugin := plugin NOT built: no $(SLURM_INCLUDE)/slurm/spank.h; install libslu
 	SLURM_INCLUDE=FOLDER
 say_plugin = $(if $(spank_src),$(if $(plugin),,@echo '*** $(strip $(no_plugin))' >&2))
 
-all: $(helpers) $(dispatch) $(plugin) $(filter) $(man)
+all: $(helpers) $(dispatch) $(plugin) $(epilog) $(filter) $(man)
 	$(or $(say_plugin),@:)
 
 # a changed flag rebuilds: the line is kept, and written anew where it differs
@@ -125,6 +127,13 @@ $(B)/lib/slurm/disagg.so: $(call obj,$(spank_src)) $(B)/libcore.a spank/plugin.m
 	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=spank/plugin.map -o $@ \
 		$(filter %.o %.a,$^) $(YAML_LIBS) -ldl -lm
 
+$(B)/lib/slurm/disagg_epilog.so: $(call obj,$(epilog_src)) $(B)/libcore.a spank/plugin.map
+	@mkdir -p $(@D)
+	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=spank/plugin.map -o $@ \
+		$(filter %.o %.a,$^)
+
+$(call obj,$(epilog_src)): all_cppflags += -DDISAGG_PACK_PATH='"$(bindir)/disagg-pack"'
+
 $(B)/lib/slurm/cli_filter_disagg.so: $(call obj,$(filter_src) $(filter-out spank/plugin.c,$(spank_src))) $(B)/libcore.a spank/plugin.map
 	@mkdir -p $(@D)
 	$(CC) -shared $(all_cflags) $(all_ldflags) -Wl,--version-script=cli_filter/filter.map -o $@ \
@@ -168,6 +177,9 @@ config:
 		libmicrohttpd '$(or $(HAVE_MICROHTTPD),not found (required: libmicrohttpd-dev))' \
 		hyperscan '$(or $(HAVE_HS),not found (required: libhyperscan-dev, elsewhere libvectorscan-dev))' \
 		pcre2 '$(or $(HAVE_PCRE2),not found (required: libpcre2-dev))' \
+		libarchive '$(or $(HAVE_ARCHIVE),not found (required: libarchive-dev))' \
+		libcrypto '$(or $(HAVE_CRYPTO),not found (required: libssl-dev))' \
+		libdeflate '$(or $(HAVE_DEFLATE),not found (required: libdeflate-dev))' \
 		spank.h '$(or $(HAVE_SPANK),not found (the plugin needs it: libslurm-dev))' \
 		slurm '$(or $(SLURM_RELEASE),none)' \
 		cuda '$(if $(HAVE_CUDA),$(CUDA_HOME),no headers: the declarations here are used)' \
@@ -211,7 +223,7 @@ install: all
 		install -D -m 644 $(B)/man/$$page $(DESTDIR)$(mandir)/man$${page##*.}/$$page || exit 1; \
 	done
 	$(if $(plugin),install -d $(DESTDIR)$(plugindir) $(DESTDIR)$(PLUGSTACK_D))
-	$(if $(plugin),install -m 755 $(plugin) $(filter) $(DESTDIR)$(plugindir))
+	$(if $(plugin),install -m 755 $(plugin) $(epilog) $(filter) $(DESTDIR)$(plugindir))
 	$(if $(plugin),[ -e $(line) ] || $(stock_line) >$(line))
 	$(say_plugin)
 
@@ -224,7 +236,7 @@ uninstall:
 		mv $(line) $(line).saved && echo "kept, for it was edited: $(line).saved"; \
 	fi
 	rm -f $(line)
-	rm -f $(addprefix $(DESTDIR)$(plugindir)/,disagg.so cli_filter_disagg.so)
+	rm -f $(addprefix $(DESTDIR)$(plugindir)/,disagg.so disagg_epilog.so cli_filter_disagg.so)
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(helpers) $(dispatch)))
 	rm -f $(addprefix $(DESTDIR)$(completiondir)/,$(completed))
 	rm -rf $(DESTDIR)$(datadir)/disagg

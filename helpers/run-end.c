@@ -148,6 +148,7 @@ void run_end(struct run *run)
 {
 	run_ready_stop(run);
 	run_slurmd_stop(run);
+	run_pack_parts(run);
 	run->ending = true;
 	/* what Slurm is asked from here on may take until it is answered: signals
 	 * change nothing any more */
@@ -165,4 +166,5 @@ void run_end(struct run *run)
 	disagg_proc_kill(&run->teller);
 	run_nodes_release(run);
 	run_phase(run, DISAGG_PHASE_DONE);
+	run_pack_archive(run);
 }

@@ -11,7 +11,7 @@
 #define STATUS_MOST 8
 #define NODE_CHECK  60
 
-enum { O_SCRIPT = 256, O_MARGIN, O_NODE_CHECK };
+enum { O_SCRIPT = 256, O_MARGIN, O_NODE_CHECK, O_NO_PACK };
 
 static const struct helper_option options[] = {
 	{"script", O_SCRIPT, HELPER_FLAG, NULL, "print the path of the generic job script"},
@@ -19,6 +19,7 @@ static const struct helper_option options[] = {
 		"end in order this long before the job's limit (30s)"},
 	{"node-check", O_NODE_CHECK, HELPER_VALUE, "TIME",
 		"ask Slurm this often whether the nodes' slurmd answer (60s; 0: never)"},
+	{"no-pack", O_NO_PACK, HELPER_FLAG, NULL, "leave no archive of a run that failed"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -43,7 +44,7 @@ static const struct helper helper = {
 };
 
 struct call {
-	bool script;
+	bool script, no_pack;
 	int64_t margin_s, node_check_s;
 };
 
@@ -68,6 +69,10 @@ static int take(void *context, int id, const char *value)
 
 	if (id == O_SCRIPT) {
 		call->script = true;
+		return 0;
+	}
+	if (id == O_NO_PACK) {
+		call->no_pack = true;
 		return 0;
 	}
 	if (id == O_MARGIN)
@@ -374,6 +379,7 @@ int main(int argc, char **argv)
 		return helper_usage(&helper, "unexpected argument '%s'", argv[first]);
 	run.margin_s = call.margin_s;
 	run.node_check_s = call.node_check_s;
+	run.pack = !call.no_pack;
 	if (call.script)
 		rc = print_script(&run.arena);
 	else if (prepare(&run, &err))

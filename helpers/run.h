@@ -98,6 +98,7 @@ struct run {
 	int64_t node_check_s, node_check_ns; /* 0: never; the next one */
 	bool *node_silent;		     /* by host */
 	bool looked;			     /* by run_told_too, in this tick */
+	bool pack;			     /* the run where it fails */
 	int told;			     /* the signal that told us to end; 0: none */
 	int64_t told_ns;
 	double told_at;
@@ -255,5 +256,12 @@ void run_check_faults(struct run *run);
 /* Ends what runs, in order.  Nothing is left when it returns, but run->left steps
  * that would not end or that Slurm could not be told of. */
 void run_end(struct run *run);
+
+/* ---- run-pack.c: the archive of a failed run ---- */
+
+/* What the nodes look like before the workers are ended; and, when all is over, the
+ * archive.  Nothing where the run went well, was told to end, or is a rehearsal. */
+void run_pack_parts(struct run *run);
+void run_pack_archive(struct run *run);
 
 #endif

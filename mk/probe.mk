@@ -17,8 +17,14 @@ HAVE_MICROHTTPD := $(call pkg,--modversion libmicrohttpd)
 HAVE_HS := $(call pkg,--modversion libhs)
 HAVE_PCRE2 := $(call pkg,--modversion libpcre2-8)
 DIAG_LIBS := $(or $(call pkg,--libs libhs),-lhs) $(or $(call pkg,--libs libpcre2-8),-lpcre2-8)
+HAVE_ARCHIVE := $(call pkg,--modversion libarchive)
+HAVE_CRYPTO := $(call pkg,--modversion libcrypto)
+HAVE_DEFLATE := $(call pkg,--modversion libdeflate)
+PACK_LIBS := $(or $(call pkg,--libs libarchive),-larchive) \
+	$(or $(call pkg,--libs libcrypto),-lcrypto) $(or $(call pkg,--libs libdeflate),-ldeflate)
 HOST_LIBS := $(if $(HAVE_CURL),$(call pkg,--libs libcurl)) \
-	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS) $(DIAG_LIBS) -ldl
+	$(if $(HAVE_MICROHTTPD),$(call pkg,--libs libmicrohttpd)) $(JSON_LIBS) $(DIAG_LIBS) \
+	$(PACK_LIBS) -ldl
 PKG_CFLAGS := $(call pkg,--cflags yaml-0.1) $(call pkg,--cflags json-c) $(call pkg,--cflags hwloc)
 SLURM_INCLUDE ?= /usr/include
 HAVE_SPANK := $(if $(wildcard $(SLURM_INCLUDE)/slurm/spank.h),yes)

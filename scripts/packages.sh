@@ -7,7 +7,8 @@
 set -u
 
 build='gcc make libc6-dev pkg-config libslurm-dev libyaml-dev libjson-c-dev libhwloc-dev
-	libcurl4-openssl-dev libmicrohttpd-dev libarchive-dev libpcre2-dev'
+	libcurl4-openssl-dev libmicrohttpd-dev libarchive-dev libpcre2-dev libssl-dev
+	libdeflate-dev'
 cluster='slurm-wlm slurmd slurmctld slurm-client slurm-wlm-basic-plugins munge iproute2 util-linux
 	procps'
 test_tools='clang libclang-rt-dev valgrind libc6-dbg shellcheck strace jq python3 debootstrap

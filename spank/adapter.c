@@ -125,6 +125,36 @@ int disagg_adapter_task(
 	return 0;
 }
 
+int disagg_adapter_user(struct spank_handle *sp, uid_t *ret_uid, gid_t *ret_gid)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+		spank_get_item(sp, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+		return -1;
+	*ret_uid = uid;
+	*ret_gid = gid;
+	return 0;
+}
+
+int disagg_adapter_task_end(
+	struct spank_handle *sp, uint32_t *ret_rank, int *ret_pid, int *ret_status)
+{
+	uint32_t rank;
+	pid_t pid;
+	int status;
+
+	if (spank_get_item(sp, S_TASK_GLOBAL_ID, &rank) != ESPANK_SUCCESS ||
+		spank_get_item(sp, S_TASK_PID, &pid) != ESPANK_SUCCESS ||
+		spank_get_item(sp, S_TASK_EXIT_STATUS, &status) != ESPANK_SUCCESS)
+		return -1;
+	*ret_rank = rank;
+	*ret_pid = pid;
+	*ret_status = status;
+	return 0;
+}
+
 int disagg_adapter_control_set(
 	struct spank_handle *sp, const char *name, const char *value, struct disagg_err *err)
 {

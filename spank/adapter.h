@@ -6,6 +6,7 @@
 #include "lib/base/envlist.h"
 #include "lib/base/err.h"
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What the plugin asks of SPANK, in the project's own terms. */
 struct spank_handle;
@@ -42,6 +43,12 @@ int disagg_adapter_job(
 	struct spank_handle *sp, struct disagg_job_facts *ret, struct disagg_err *err);
 int disagg_adapter_task(
 	struct spank_handle *sp, struct disagg_task_facts *ret, struct disagg_err *err);
+
+/* 0, or -1 where Slurm does not tell. */
+int disagg_adapter_user(struct spank_handle *sp, uid_t *ret_uid, gid_t *ret_gid);
+/* Only from slurm_spank_task_exit; the status as waitpid gives it. */
+int disagg_adapter_task_end(
+	struct spank_handle *sp, uint32_t *ret_rank, int *ret_pid, int *ret_status);
 
 /* A variable for prolog and epilog.  Crashes its caller anywhere but in
  * slurm_spank_init_post_opt. */

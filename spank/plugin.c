@@ -116,11 +116,22 @@ int slurm_spank_task_init(spank_t sp, int argc, char *argv[])
 	return self.said.place == DISAGG_NODE ? disagg_task_enter(&self.node, sp) : 0;
 }
 
+int slurm_spank_task_exit(spank_t sp, int argc, char *argv[])
+{
+	(void)argc;
+	(void)argv;
+	if (self.said.place == DISAGG_NODE)
+		disagg_task_exited(&self.node, sp);
+	return 0;
+}
+
 int slurm_spank_exit(spank_t sp, int argc, char *argv[])
 {
 	(void)sp;
 	(void)argc;
 	(void)argv;
+	if (self.said.place == DISAGG_NODE)
+		disagg_task_finish(&self.node);
 	release_all();
 	return 0;
 }

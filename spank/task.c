@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* slurm.h: SLURM_BATCH_SCRIPT, SLURM_EXTERN_CONT, SLURM_INTERACTIVE_STEP and
  * whatever else is no step of srun's are above this. */
@@ -130,11 +131,57 @@ static int prepare(
 	return view->err.code ? -1 : check_fit(view, sp);
 }
 
+/* Of the steps of a job that has a plan; the batch script's own end is Slurm's to tell. */
+static void prepare_exits(struct disagg_node_view *view, struct spank_handle *sp)
+{
+	struct disagg_step_exits *exits = &view->exits;
+	struct disagg_job_facts job;
+	const char *job_id, *node, *restart;
+
+	if (view->err.code || !view->plan || disagg_adapter_job(sp, &job, NULL) ||
+		job.step_id >= LAST_STEP_ID || disagg_adapter_user(sp, &exits->uid, &exits->gid))
+		return;
+	job_id = disagg_arena_printf(&view->arena, "%" PRIu32, job.job_id);
+	node = disagg_adapter_getenv(sp, &view->arena, "SLURMD_NODENAME", NULL);
+	restart = disagg_adapter_getenv(sp, &view->arena, "SLURM_RESTART_COUNT", NULL);
+	if (!job_id || !node || !view->submit_dir || strchr(node, '/'))
+		return;
+	exits->node = node;
+	exits->job_id = job.job_id;
+	exits->step_id = job.step_id;
+	exits->worker = "";
+	if (view->has_role)
+		exits->worker = view->index < 0 ? view->role
+						: disagg_arena_printf(&view->arena, "%s_%d",
+							  view->role, view->index);
+	exits->dir = disagg_run_dir(&view->arena, view->plan, job_id, restart, view->submit_dir);
+}
+
+void disagg_task_exited(struct disagg_node_view *view, struct spank_handle *sp)
+{
+	struct disagg_step_exit task;
+
+	if (view->exits.dir &&
+		disagg_adapter_task_end(sp, &task.rank, &task.pid, &task.status) == 0) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		task.at_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+		disagg_step_exits_add(&view->exits, &task);
+	}
+}
+
+void disagg_task_finish(struct disagg_node_view *view)
+{
+	disagg_step_exits_finish(&view->exits);
+}
+
 void disagg_task_prepare(
 	struct disagg_node_view *view, const struct disagg_said *said, struct spank_handle *sp)
 {
 	disagg_node_view_release(view);
 	(void)prepare(view, said, sp);
+	prepare_exits(view, sp);
 }
 
 static int node_position(const struct disagg_node_view *view, const char *name, uint32_t *ret,

@@ -4,6 +4,7 @@
 
 #include "lib/base/hostlist.h"
 #include "lib/plan/plan.h"
+#include "spank/exits.h"
 #include "spank/options.h"
 #include <stdbool.h>
 
@@ -25,6 +26,7 @@ struct disagg_node_view {
 	bool by_role; /* tasks have a role only by --disagg-role */
 	const char *submit_dir;
 	int port_offset;
+	struct disagg_step_exits exits;
 	struct disagg_err err; /* kept */
 };
 
@@ -36,5 +38,9 @@ void disagg_task_prepare(
 
 /* slurm_spank_task_init: 0, or -1 when the error has been reported. */
 int disagg_task_enter(struct disagg_node_view *view, struct spank_handle *sp);
+
+/* slurm_spank_task_exit and slurm_spank_exit: keeps how tasks end. */
+void disagg_task_exited(struct disagg_node_view *view, struct spank_handle *sp);
+void disagg_task_finish(struct disagg_node_view *view);
 
 #endif

@@ -269,6 +269,26 @@ static int read_with_unit(const char *text, int64_t *ret)
 	return -1;
 }
 
+int disagg_num_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t bytes;
+
+	if (read_digits(&text, &bytes))
+		return -1;
+	if (*text) {
+		unit = strchr(units, *text);
+		if (!unit || text[1])
+			return -1;
+		for (const char *at = units; at <= unit; at++)
+			if (__builtin_mul_overflow(bytes, 1024u, &bytes))
+				return -1;
+	}
+	*ret_bytes = bytes;
+	return 0;
+}
+
 int disagg_num_duration(const char *text, int64_t *ret_seconds)
 {
 	struct clock clock;

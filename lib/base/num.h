@@ -25,6 +25,8 @@ int disagg_num_real(const char *text, double *ret);
  * than 15 digits, a power of ten beyond 22), which disagg_num_real reads.
  */
 int disagg_num_next(const char **text, double *ret);
+/* Bytes from "4096", "64K", "8M", "1G", "1T": powers of 1024. */
+int disagg_num_size(const char *text, uint64_t *ret_bytes);
 
 /* Seconds from "90", "90s", "15m", "2h", "1d", "500ms" (rounded up),
  * "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS". */

@@ -243,12 +243,26 @@ static size_t whole_lines(const char *block, size_t len, bool is_last)
 	return newline ? (size_t)(newline + 1 - block) : len;
 }
 
+/* Where the next bytes are: a hole of a sparse file may be longer than a life. */
+static uint64_t skip_hole(int fd, uint64_t offset, uint64_t size)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+
+	if (data < 0 && errno == ENXIO)
+		return size;
+	if (data < 0 || lseek(fd, data, SEEK_SET) < 0)
+		return offset;
+	return (uint64_t)data;
+}
+
 static int scan_blocks(struct scanner *scanner, int fd, struct disagg_scan_file *file)
 {
 	size_t have = 0, used;
 	ssize_t got;
 
 	for (scanner->offset = 0;; scanner->offset += used) {
+		if (!have)
+			scanner->offset = skip_hole(fd, scanner->offset, file->bytes);
 		got = fill(fd, scanner->block + have, BLOCK - have);
 		if (got < 0)
 			file->skipped = "a part cannot be read";

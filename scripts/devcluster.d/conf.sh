@@ -161,6 +161,11 @@ write_plugstack() {
 		install -m 644 "$cluster_file" "$state/etc/cluster.yaml"
 		args="$args cluster_file=$state/etc/cluster.yaml"
 	fi
+	if [ -n "$epilog" ]; then
+		install -m 755 "$epilog" "$state/lib/disagg_epilog.so"
+		echo "optional $state/lib/disagg_epilog.so $epilog_args" \
+			>"$state/plugstack.conf.d/zz-disagg-epilog.conf"
+	fi
 	[ -n "$plugin" ] || return 0
 	install -m 755 "$plugin" "$state/lib/disagg.so"
 	echo "required $state/lib/disagg.so $args" >"$state/plugstack.conf.d/zz-disagg.conf"

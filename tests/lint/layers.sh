@@ -78,7 +78,7 @@ owner() { # HEADER-PATTERN ALLOWED-FILES
 }
 
 check "Slurm's headers are for the plugins" "$(owner 'slurm/' \
-	'spank/(plugin|adapter|message)\.c|cli_filter/filter\.c')"
+	'spank/(plugin|adapter|message|epilog/plugin)\.c|cli_filter/filter\.c')"
 check "libyaml has one user" "$(owner 'yaml\.h' 'lib/conf/yamltree\.c')"
 check "hwloc has one user" "$(owner 'hwloc' 'lib/topo/topo\.c')"
 check "json-c and curl have one folder" "$(owner 'json-c/|json\.h|curl/' 'lib/host/[a-z_]+\.[ch]')"
@@ -105,10 +105,11 @@ check "the plugins look at no GPU library" \
 			$(sources lib spank cli_filter helpers | grep -v '^lib/base/num\.c$'))"
 	check "the plugin exits in one place, for --disagg-dry-run" \
 		"$(code '(^|[^a-z_0-9])(exit|_exit|abort)[(]' $(sources spank cli_filter) |
-			grep -v '^spank/plugin\.c:.*exit(0);$')"
-	check "the plugin installs no signal handler and starts nothing" \
+			grep -vE '^spank/plugin\.c:.*exit\(0\);$|^spank/(exits|epilog/plugin)\.c:.*_exit\([017]')" # forked children
+	check "the plugin installs no signal handler and starts nothing but what it must" \
 		"$(code '(^|[^a-z_0-9])(signal|sigaction|sigprocmask|fork|vfork|exec[lv][a-z]*|pthread_create|umask|chdir)[(]' \
-			$(sources spank cli_filter))"
+			$(sources spank cli_filter) |
+			grep -vE '^spank/exits\.c:.*= fork\(\)|^spank/epilog/plugin\.c:.*(= fork\(\)|execve\()')"
 	check "mutable state of the plugin is one struct" \
 		"$(code '^static [a-z_ ]*struct [{]|^static [a-z_ ]+[a-z_]+( =.*)?;$|^static [a-z_ ]+ [*]?[a-z_]+\[[^]]*\];' \
 			$(sources spank cli_filter) | grep -vE 'const|^spank/plugin\.c:.*static struct [{]$')"

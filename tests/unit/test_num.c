@@ -205,6 +205,19 @@ static void test_locale(void)
 	setlocale(LC_ALL, "C");
 }
 
+static void sizes(void)
+{
+	static const char *const bad[] = {
+		"", "K", "-1", "8m", "8MB", " 8", "16777216T", "1 K", NULL};
+	uint64_t bytes = 42;
+
+	ok(disagg_num_size("4096", &bytes) == 0 && bytes == 4096, "bytes are a size");
+	ok(disagg_num_size("8M", &bytes) == 0 && bytes == 8388608, "M is 2^20");
+	ok(disagg_num_size("1T", &bytes) == 0 && bytes == UINT64_C(1) << 40, "T is 2^40");
+	for (size_t i = 0; bad[i]; i++)
+		ok(disagg_num_size(bad[i], &bytes) == -1 && bytes == UINT64_C(1) << 40, bad[i]);
+}
+
 static void test_hex(void)
 {
 	static const char *const bad[] = {
@@ -260,5 +273,6 @@ int main(void)
 	test_rows(durations, COUNT(durations), disagg_num_duration);
 	test_rows(times, COUNT(times), disagg_num_slurm_time);
 	test_locale();
+	sizes();
 	return tap_done();
 }

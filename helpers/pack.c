@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/pack.h"
+#include "lib/base/num.h"
+#include "lib/host/jobs.h"
+#include "lib/host/stepenv.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EPILOG_S    30
+#define WAIT_S	    20
+#define FILE_BYTES  (UINT64_C(50) << 20)
+#define TOTAL_BYTES (UINT64_C(500) << 20)
+#define MOST_FILES  2000u
+#define KERNEL_FD   3
+#define MOST_PASS   12
+
+extern char **environ;
+
+enum {
+	O_MODE = 256,
+	O_FORMAT,
+	O_OUT,
+	O_STATUS,
+	O_PART,
+	O_EPILOG,
+	O_JOB,
+	O_NODE,
+	O_NODES,
+	O_STAGE,
+	O_WAIT,
+	O_DEADLINE,
+	O_MAX_FILE,
+	O_MAX_TOTAL,
+	O_KEEP,
+	O_KEEP_DAYS,
+	O_KERNEL,
+	O_HOOK,
+	O_KERNEL_LINES,
+	O_SINCE,
+	O_JOB_EXIT,
+};
+
+static const char *const format_names[] = {"tar.gz", "tar.zst", NULL};
+static const char *const status_names[] = {"state", "success", "failure", NULL};
+static const char *const stage_names[] = {"run", "end", NULL};
+
+static const struct helper_option options[] = {
+	{"mode", O_MODE, HELPER_VALUE, "MODE", "basic, standard (default) or comprehensive"},
+	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "tar.gz (default) or tar.zst"},
+	{"out", O_OUT, HELPER_VALUE, "DIR", "where the archive goes (beside the run directory)"},
+	{"status", O_STATUS, HELPER_VALUE, "STATUS",
+		"success or failure, whatever state.json says"},
+	{"max-file", O_MAX_FILE, HELPER_VALUE, "SIZE", "of larger files head and tail (50M)"},
+	{"max-total", O_MAX_TOTAL, HELPER_VALUE, "SIZE", "of all content (500M)"},
+	{"keep", O_KEEP, HELPER_VALUE, "N", "remove older archives of this folder over N"},
+	{"keep-days", O_KEEP_DAYS, HELPER_VALUE, "N", "and those that are older than N days"},
+	{"part", O_PART, HELPER_FLAG, NULL, "only leave this node's part in the run directory"},
+	{"node", O_NODE, HELPER_VALUE, "NAME", "this node (SLURMD_NODENAME, else the host name)"},
+	{"nodes", O_NODES, HELPER_VALUE, "LIST", "nodes whose parts are expected"},
+	{"stage", O_STAGE, HELPER_VALUE, "STAGE",
+		"of the part: run (the job runs) or end (default)"},
+	{"wait", O_WAIT, HELPER_VALUE, "TIME", "for the parts of the other nodes (0)"},
+	{"epilog", O_EPILOG, HELPER_FLAG, NULL,
+		"the part, and on the first node the archive; 0 always"},
+	{"job", O_JOB, HELPER_VALUE, "ID", "the job's number, where state.json has none"},
+	{"job-exit", O_JOB_EXIT, HELPER_VALUE, "N",
+		"SLURM_JOB_EXIT_CODE: counts where state.json has no verdict"},
+	{"deadline", O_DEADLINE, HELPER_VALUE, "TIME", "end after this long (--epilog: 30)"},
+	{"kernel-log", O_KERNEL, HELPER_FLAG, NULL, "the kernel's lines come by descriptor 3"},
+	{"hook", O_HOOK, HELPER_FLAG, NULL,
+		"as root in an epilog: packs as the job's user; 0 always"},
+	{"kernel-lines", O_KERNEL_LINES, HELPER_FLAG, NULL,
+		"print what the kernel says of GPUs, memory and disks"},
+	{"since", O_SINCE, HELPER_VALUE, "SECONDS", "of --kernel-lines: Unix time (0)"},
+	{NULL, 0, HELPER_FLAG, NULL, NULL},
+};
+
+const struct helper pack_helper = {
+	.name = "disagg-pack",
+	.synopsis = "[OPTION]... JOBID|RUN_DIR",
+	.about =
+		"Packs the run of a job into one archive, job_ID_success_DATE.tar.gz or _failure_,\n"
+		"whose first member, summary.txt, says what happened.  Secrets in it are masked.\n"
+		"In an epilog each node leaves its part and the first node packs.  Called as root\n"
+		"it becomes the owner of the run directory first.\n",
+	.option = options,
+	.examples = "  disagg-pack 1234\n"
+		    "  disagg-pack --mode=comprehensive --out=/tmp disagg-1234\n"
+		    "  tar xzOf job_1234_failure_20261126.tar.gz job_1234/summary.txt\n",
+	.environment = "  PATH             where squeue is\n"
+		       "  SLURMD_NODENAME  as --node\n",
+	.exits = "  0 ok, 2 usage, 4 no such run, 5 a system call failed (also: no space)\n",
+	.features = "tar.gz tar.zst",
+};
+
+struct call {
+	struct pack pack;
+	const char *nodes;
+	int deadline_s; /* -1: not given */
+	int64_t since_s;
+	bool only_part, epilog, kernel, hook, kernel_lines;
+	const char *pass[MOST_PASS + 1]; /* options of --hook for the packer */
+	size_t pass_count;
+};
+
+/* ---- words and time ---- */
+
+void pack_say(const struct pack *pack, const char *fmt, ...)
+{
+	va_list args;
+
+	if (pack->quiet)
+		return;
+	fputs("disagg-pack: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+int64_t pack_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- options ---- */
+
+static int take_number(const char *option, const char *value, int *ret)
+{
+	int64_t number;
+
+	if (disagg_num_duration(value, &number) || number > 86400 * 365)
+		return helper_usage(
+			&pack_helper, "--%s: expected a number, got '%s'", option, value);
+	*ret = (int)number;
+	return 0;
+}
+
+static int take_size(const char *option, const char *value, uint64_t *ret)
+{
+	if (disagg_num_size(value, ret) == 0 && *ret >= 4096)
+		return 0;
+	return helper_usage(
+		&pack_helper, "--%s: expected a size such as 50M, got '%s'", option, value);
+}
+
+static int take_choice(const char *option, const char *const *names, const char *value, int *ret)
+{
+	*ret = helper_choice(&pack_helper, option, names, value);
+	return *ret < 0 ? DISAGG_USAGE : 0;
+}
+
+static int take_how(struct call *call, int id, const char *value)
+{
+	struct pack *pack = &call->pack;
+	int choice = 0, rc;
+
+	switch (id) {
+	case O_MODE:
+		rc = take_choice("mode", disagg_machine_modes, value, &choice);
+		pack->mode = rc ? pack->mode : (enum disagg_machine_mode)choice;
+		return rc;
+	case O_FORMAT:
+		rc = take_choice("format", format_names, value, &choice);
+		pack->format = rc ? pack->format : (enum disagg_bundle_format)choice;
+		return rc;
+	case O_STATUS:
+		return take_choice("status", status_names, value, &pack->status);
+	case O_STAGE:
+		rc = take_choice("stage", stage_names, value, &choice);
+		pack->stage = rc ? pack->stage : stage_names[choice];
+		return rc;
+	case O_MAX_FILE:
+		return take_size("max-file", value, &pack->file_bytes);
+	case O_MAX_TOTAL:
+		return take_size("max-total", value, &pack->total_bytes);
+	case O_KEEP:
+		return take_number("keep", value, &pack->keep);
+	case O_KEEP_DAYS:
+		return take_number("keep-days", value, &pack->keep_days);
+	case O_WAIT:
+		return take_number("wait", value, &pack->wait_s);
+	default:
+		return take_number("deadline", value, &call->deadline_s);
+	}
+}
+
+/* --hook hands these on as they came. */
+static int keep_word(struct call *call, int id, const char *value)
+{
+	const struct helper_option *option = options;
+
+	while (option->name && option->id != id)
+		option++;
+	if (call->pass_count == MOST_PASS)
+		return 0;
+	call->pass[call->pass_count] =
+		disagg_arena_printf(&call->pack.arena, "--%s=%s", option->name, value);
+	if (!call->pass[call->pass_count])
+		return helper_fail(&pack_helper, DISAGG_SYSTEM, "out of memory");
+	call->pass_count += id != O_DEADLINE;
+	return 0;
+}
+
+static int take(void *context, int id, const char *value)
+{
+	struct call *call = context;
+	int rc;
+
+	switch (id) {
+	case O_OUT:
+		call->pack.out_dir = value;
+		return 0;
+	case O_JOB:
+		call->pack.job_id = value;
+		return 0;
+	case O_NODE:
+		call->pack.node = value;
+		return 0;
+	case O_NODES:
+		call->nodes = value;
+		return 0;
+	case O_PART:
+		call->only_part = true;
+		return 0;
+	case O_EPILOG:
+		call->epilog = true;
+		return 0;
+	case O_KERNEL:
+		call->kernel = true;
+		return 0;
+	case O_HOOK:
+		call->hook = true;
+		return 0;
+	case O_JOB_EXIT:
+		call->pack.job_exit = value;
+		return 0;
+	case O_KERNEL_LINES:
+		call->kernel_lines = true;
+		return 0;
+	case O_SINCE:
+		if (disagg_num_int(value, 0, INT64_MAX, &call->since_s) == 0)
+			return 0;
+		return helper_usage(&pack_helper, "--since: expected Unix time, got '%s'", value);
+	default:
+		rc = keep_word(call, id, value);
+		return rc ? rc : take_how(call, id, value);
+	}
+}
+
+/* ---- who and where ---- */
+
+/* Root reads nothing in a folder that a user may have filled: it becomes that user. */
+static int become_owner(const char *dir, struct disagg_err *err)
+{
+	struct stat st;
+	struct passwd *entry;
+
+	if (geteuid() != 0)
+		return 0;
+	if (lstat(dir, &st) != 0)
+		return disagg_err_sys(err, "cannot look at '%s'", dir);
+	if (!S_ISDIR(st.st_mode))
+		return disagg_err_set(err, DISAGG_MISSING, "'%s' is no folder", dir);
+	if (st.st_uid == 0)
+		return 0;
+	entry = getpwuid(st.st_uid);
+	if ((entry ? initgroups(entry->pw_name, entry->pw_gid) : setgroups(0, NULL)) != 0 ||
+		setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
+		setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
+		return disagg_err_sys(err, "cannot become the owner of '%s'", dir);
+	return 0;
+}
+
+static const char *absolute(struct disagg_arena *arena, const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
+		return path;
+	return disagg_arena_printf(arena, "%s/%s", cwd, path);
+}
+
+static const char *parent(struct disagg_arena *arena, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	while (len > 1 && path[len - 1] != '/')
+		len--;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return disagg_arena_strndup(arena, path, len);
+}
+
+/* A job that never came to disagg-run has no run directory yet; one that was requeued
+ * has several, and the last is meant. */
+static const char *run_of_epilog(struct pack *pack, const char *word)
+{
+	const char *dir = disagg_arena_strdup(&pack->arena, word);
+	struct stat st;
+
+	for (unsigned i = 1; dir && i < 1000; i++) {
+		const char *next = disagg_arena_printf(&pack->arena, "%s.%u", word, i);
+
+		if (!next || lstat(next, &st) != 0 || !S_ISDIR(st.st_mode))
+			break;
+		dir = next;
+	}
+	if (dir)
+		mkdir(dir, 0755);
+	return dir;
+}
+
+static int find_run(struct call *call, const char *word, struct disagg_err *err)
+{
+	struct pack *pack = &call->pack;
+	struct stat st;
+	const char *dir = call->epilog ? run_of_epilog(&call->pack, word)
+			  : lstat(word, &st) == 0 && S_ISDIR(st.st_mode)
+				  ? word
+				  : disagg_jobs_run(&pack->arena, word, getenv("PATH"),
+					    (const char *const *)environ);
+
+	if (!dir)
+		return disagg_err_set(err, DISAGG_MISSING,
+			"there is no run of '%s' here nor in the job's working directory", word);
+	pack->run_dir = absolute(&pack->arena, dir);
+	if (!pack->run_dir)
+		return disagg_err_nomem(err);
+	if (become_owner(pack->run_dir, err) != 0)
+		return -1;
+	if (!pack->out_dir)
+		pack->out_dir = parent(&pack->arena, pack->run_dir);
+	return pack->out_dir ? 0 : disagg_err_nomem(err);
+}
+
+static const char *this_node(struct disagg_arena *arena)
+{
+	const char *name = getenv("SLURMD_NODENAME");
+	char host[256] = "node";
+
+	if (name && *name && !strchr(name, '/'))
+		return name;
+	gethostname(host, sizeof(host) - 1);
+	return disagg_arena_strndup(arena, host, strcspn(host, "./"));
+}
+
+/* The nodes that state.json tells of, where nobody has said which. */
+static void nodes_of_state(struct pack *pack)
+{
+	const struct disagg_state *state = &pack->state;
+	const char **names =
+		disagg_arena_array(&pack->arena, state->unit_count + 1, sizeof(*names));
+	unsigned count = 0;
+
+	for (unsigned i = 0; names && pack->has_state && i < state->unit_count; i++) {
+		const char *host = state->unit[i]->host;
+		unsigned j = 0;
+
+		while (host && j < count && strcmp(names[j], host) != 0)
+			j++;
+		if (host && j == count)
+			names[count++] = host;
+	}
+	pack->nodes = (struct disagg_hostlist){.name = names, .count = count};
+}
+
+/* Slurm 22.05 tells an epilog no list of nodes; disagg-run has left it. */
+static int nodes_of_run(struct pack *pack, struct disagg_err *err)
+{
+	struct disagg_stepenv left;
+	const char *list = NULL;
+
+	if (disagg_stepenv_read(&pack->arena, pack->run_dir, &left, NULL) == 0)
+		list = disagg_envlist_get(&left.env, "SLURM_JOB_NODELIST");
+	return list ? disagg_hostlist_parse(&pack->arena, list, &pack->nodes, err) : 0;
+}
+
+/* Nobody sees an epilog's stderr. */
+static void say_in_log(const struct pack *pack)
+{
+	int fd = openat(pack->run_fd, "pack.log",
+		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
+static int settle(struct call *call, const char *word, struct disagg_err *err)
+{
+	struct pack *pack = &call->pack;
+
+	if (!pack->node)
+		pack->node = this_node(&pack->arena);
+	if (!pack->node || strchr(pack->node, '/') || *pack->node == '.')
+		return disagg_err_set(err, DISAGG_USAGE, "--node: expected a node's name");
+	if (call->nodes && *call->nodes &&
+		disagg_hostlist_parse(&pack->arena, call->nodes, &pack->nodes, err) != 0)
+		return -1;
+	if (call->kernel)
+		pack->kernel_fd = KERNEL_FD;
+	if (call->deadline_s < 0 && call->epilog)
+		call->deadline_s = EPILOG_S;
+	if (call->deadline_s >= 0)
+		pack->until_ns = pack_now_ns() + (int64_t)call->deadline_s * 1000000000;
+	if (find_run(call, word, err) != 0 || pack_open(pack, err) != 0)
+		return -1;
+	if (call->epilog)
+		say_in_log(pack);
+	if (pack->nodes.count == 0 && !call->only_part && nodes_of_run(pack, err) != 0)
+		return -1;
+	if (pack->nodes.count == 0 && !call->epilog && !call->only_part)
+		nodes_of_state(pack);
+	return 0;
+}
+
+static bool is_first(const struct pack *pack)
+{
+	return pack->nodes.count == 0 || strcmp(pack->nodes.name[0], pack->node) == 0;
+}
+
+static int work(struct call *call, const char *word, struct disagg_err *err)
+{
+	struct pack *pack = &call->pack;
+
+	if (settle(call, word, err) != 0)
+		return -1;
+	if ((call->epilog || call->only_part) && pack_part(pack, err) != 0)
+		return -1;
+	if (call->only_part || (call->epilog && !is_first(pack)))
+		return 0;
+	if (pack_merge(pack, err) != 0)
+		return -1;
+	if (!call->epilog)
+		printf("%s\n", pack->path);
+	return 0;
+}
+
+static int from_hook(struct call *call)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct pack_hook hook = {.pass = call->pass,
+		.deadline_s = call->deadline_s < 0 ? EPILOG_S : call->deadline_s};
+
+	call->pass[call->pass_count] = NULL;
+	if (pack_hook(&hook, &err) != 0)
+		(void)helper_fail_err(&pack_helper, &err);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct call call = {.deadline_s = -1,
+		.pack = {.mode = DISAGG_MACHINE_STANDARD,
+			.stage = "end",
+			.file_bytes = FILE_BYTES,
+			.total_bytes = TOTAL_BYTES,
+			.files = MOST_FILES,
+			.run_fd = -1,
+			.parts_fd = -1,
+			.kernel_fd = -1}};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	int first, rc = helper_parse(&pack_helper, argc, argv, take, &call, &first);
+
+	if (rc >= 0)
+		return rc;
+	if (call.hook)
+		return from_hook(&call);
+	if (call.kernel_lines)
+		return pack_kernel_lines(call.since_s, &err) == 0
+			       ? 0
+			       : helper_fail_err(&pack_helper, &err);
+	if (call.epilog && geteuid() == 0)
+		return helper_usage(
+			&pack_helper, "--epilog is for the job's user; root calls --hook");
+	if (argc - first != 1)
+		return helper_usage(&pack_helper, "expected one JOBID or RUN_DIR");
+	umask(077);
+	rc = 0;
+	if (call.epilog && call.pack.wait_s == 0)
+		call.pack.wait_s = WAIT_S;
+	if (work(&call, argv[first], &err) != 0)
+		rc = helper_fail_err(&pack_helper, &err);
+	disagg_arena_release(&call.pack.arena);
+	return call.epilog ? 0 : rc;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DISAGG_HELPERS_PACK_H
+#define DISAGG_HELPERS_PACK_H
+
+#include "helpers/helper.h"
+#include "lib/base/hostlist.h"
+#include "lib/diag/bundle.h"
+#include "lib/diag/machine.h"
+#include "lib/diag/redact.h"
+#include "lib/diag/tree.h"
+#include "lib/host/state.h"
+
+/*
+ * disagg-pack: each node leaves its part, parts/NODE/ in the run directory; one
+ * packer merges what is there into the archive.
+ */
+#define PACK_PARTS "parts"
+
+struct pack {
+	struct disagg_arena arena;
+	const char *run_dir; /* absolute */
+	const char *out_dir; /* where the archive goes */
+	const char *job_id;
+	const char *node;	      /* this one */
+	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
+	struct disagg_hostlist nodes; /* whose parts are expected; may be empty */
+	enum disagg_machine_mode mode;
+	enum disagg_bundle_format format;
+	const char *job_exit;		  /* SLURM_JOB_EXIT_CODE; NULL or "": not told */
+	int status;			  /* PACK_SUCCESS, PACK_FAILURE, PACK_BY_STATE */
+	uint64_t file_bytes, total_bytes; /* caps */
+	size_t files;
+	int wait_s;	  /* for parts of other nodes */
+	int64_t until_ns; /* our own end, CLOCK_MONOTONIC; 0: none */
+	int kernel_fd;	  /* kernel log lines by pipe; -1 */
+	int keep;	  /* archives of this folder that stay; 0: all */
+	int keep_days;	  /* 0: for ever */
+	bool quiet;
+
+	bool has_state;
+	struct disagg_state state;
+	int run_fd, parts_fd; /* of run_dir and its parts; -1 */
+	struct disagg_tree_limits limits;
+	struct disagg_tree tree, parts; /* of both */
+	const char *path;		/* of the archive */
+};
+
+enum { PACK_BY_STATE, PACK_SUCCESS, PACK_FAILURE };
+
+extern const struct helper pack_helper;
+
+/* To stderr, "disagg-pack: ..."; nothing where the pack is quiet. */
+void pack_say(const struct pack *pack, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+int64_t pack_now_ns(void);
+
+/* run_dir, state.json, the tree.  The caller is its owner by now. */
+int pack_open(struct pack *pack, struct disagg_err *err);
+
+/* ---- pack-hook.c: called by root in an epilog ---- */
+
+struct pack_hook {
+	int deadline_s;
+	const char *const *pass; /* options for the packer; ends with NULL */
+};
+
+/*
+ * From the epilog's environment (SLURM_JOB_ID, SLURM_JOB_UID, SLURM_JOB_NODELIST,
+ * SLURMD_NODENAME, SPANK_DISAGG_RUN_DIR): starts `disagg-pack --epilog` as the job's
+ * user and a reader of the kernel log as root, with a pipe between, and ends both at the
+ * deadline.  Root opens nothing below the user's path.  A job without --disagg-config: 0.
+ */
+int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
+
+/* ---- pack-kernel.c ---- */
+
+/* What the kernel has said of GPUs, memory, PCIe and disks since `since_s`, a line each, to
+ * stdout: no other line of its log leaves root's hands. */
+int pack_kernel_lines(int64_t since_s, struct disagg_err *err);
+
+/* ---- pack-part.c: what this node adds ---- */
+
+/* parts/NODE.STAGE/, by rename; one that is there stays (and that is said). */
+int pack_part(struct pack *pack, struct disagg_err *err);
+
+/* ---- pack-merge.c: the archive ---- */
+
+/* Waits for the parts, then writes and publishes; pack->path is set. */
+int pack_merge(struct pack *pack, struct disagg_err *err);
+
+/* ---- pack-members.c: what goes in ---- */
+
+struct pack_missed {
+	const char *name, *why;
+};
+
+struct pack_run {
+	struct pack *pack;
+	struct disagg_bundle *bundle;
+	bool small; /* little space: heads and tails only */
+	struct pack_missed *missed;
+	size_t missed_count, missed_room;
+	size_t missed_over;
+	const char **missing_node;
+	size_t missing_count;
+	struct disagg_strbuf summary;
+	struct disagg_redactor *redactor;
+	struct disagg_bundle_filter mask; /* by it */
+	bool success;
+	int64_t end_s;
+};
+
+/* All members but the first; */
+int pack_members(struct pack_run *run, struct disagg_err *err);
+/* A name and why it is not in the archive; kept to a bound. */
+void pack_miss(struct pack_run *run, const char *name, const char *why);
+
+/* ---- pack-summary.c ---- */
+
+/* run->summary: what happened, for people. */
+int pack_summary(struct pack_run *run, struct disagg_err *err);
+/* diagnosis.json, where there is time for it. */
+int pack_diagnosis(struct pack_run *run, struct disagg_err *err);
+int pack_manifest(struct pack_run *run, struct disagg_err *err);
+
+/* ---- pack-publish.c ---- */
+
+struct pack_target {
+	int dir_fd, fd;
+	char name[300];	     /* job_1_failure_20261126.tar.gz */
+	char temporary[360]; /* while it is written */
+};
+
+int pack_target_open(
+	struct pack *pack, const char *name, struct pack_target *ret, struct disagg_err *err);
+/* Whole and on the disk, then under its name in one step. */
+int pack_target_publish(struct pack *pack, struct pack_target *target, struct disagg_err *err);
+void pack_target_drop(struct pack_target *target);
+/* Archives of this user in out_dir that are over keep or older than keep_days. */
+void pack_retire(const struct pack *pack, const struct pack_target *target);
+/* Bytes free for this user in out_dir. */
+uint64_t pack_free_bytes(const struct pack_target *target);
+
+#endif

@@ -1,0 +1,279 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# disagg-pack among traps: links, FIFOs, devices, sparse and growing files, odd names,
+# folders that are swapped, no space, a packer that is killed, two at once.
+set -u
+bin=$BUILD/bin
+user=${TEST_USER:-nobody}
+[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root, to make another user's files" && exit 0; }
+dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-pack.XXXXXX") || exit 5
+pids=()
+finish() {
+	for pid in ${pids[@]+"${pids[@]}"}; do
+		kill -9 "$pid" 2>/dev/null
+	done
+	rm -rf "$dir"
+}
+trap finish EXIT
+cd "$dir" || exit 5
+chmod 755 "$dir"
+count=0 failed=0
+
+ok() { # STATUS NAME [WHY]
+	count=$((count + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $count - $2"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $count - $2"
+	printf '%s\n' "${3:-}" | head -n 20 | sed 's/^/#   /'
+}
+
+is() { # GOT WANT NAME
+	[ "$1" = "$2" ]
+	ok $? "$3" "got '$1', expected '$2'"
+}
+
+as_user() {
+	setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@"
+}
+
+# in the background its pid is the command's own
+instead_as_user() {
+	exec setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@"
+}
+
+pack() { # FOLDER OPTION...: as the user, in FOLDER
+	local at=$1
+	shift
+	(cd "$at" && as_user timeout -k 1 60 "$bin/disagg-pack" --job=7 "$@" disagg-7)
+}
+
+new_run() { # FOLDER: with a run in it that came to its end
+	mkdir -p "$1/disagg-7/results"
+	echo '{"schema":"disagg.state/1","job_id":"7","name":"demo","phase":"done",
+		"updated":1795731610.5,"verdict":{"code":7,"text":"decode_1 has ended",
+		"worker":"decode_1","at":1795731610.5},"warnings":[],"workers":[]}' |
+		tr -d '\n\t' >"$1/disagg-7/state.json"
+	echo '{"plan":1}' >"$1/disagg-7/plan.json"
+	echo decode >"$1/disagg-7/decode_0.log"
+	echo '{}' >"$1/disagg-7/results/one.json"
+	chown -R "$user" "$1"
+}
+
+archive() { # FOLDER
+	ls "$1"/job_7_*.tar.gz
+}
+
+not_in() { # FOLDER NAME: why it was left out
+	tar xzOf "$(archive "$1")" job_7/manifest.json |
+		jq -r --arg name "$2" '.not_included[] | select(.name == $name) | .why'
+}
+
+# ---- what goes in, and in which order
+new_run plain
+out=$(pack plain)
+is "$out" "$dir/plain/job_7_failure_$(date -u -d @1795731610 +%Y%m%d).tar.gz" "it prints the archive's path"
+is "$(stat -c '%a %U' "$out")" "600 $user" "the archive is its owner's alone"
+is "$(tar tzf "$out" | head -n 1)" "job_7/summary.txt" "the first member is summary.txt"
+tar xzOf "$out" job_7/summary.txt | grep -q "decode_1 has ended"
+ok $? "which says what happened"
+tar xzf "$out" -C plain
+(cd plain/job_7 && jq -r '.members[] | "\(.sha256)  \(.name)"' manifest.json | sha256sum --quiet -c)
+ok $? "the manifest's sums are those of the members"
+cp "$out" first.tar.gz
+rm -rf plain/job_7
+pack plain >/dev/null
+cmp first.tar.gz "$out"
+ok $? "the same input gives the same bytes"
+sed -i 's/"code":7/"code":0/' plain/disagg-7/state.json
+rm "$out"
+pack plain >/dev/null
+is "$(cd plain && echo job_*)" "job_7_success_$(date -u -d @1795731610 +%Y%m%d).tar.gz" "a run that went well is a success"
+
+# ---- traps
+new_run traps
+mkdir outside elsewhere
+echo ROOT-ONLY-MARKER >outside/secret
+chmod 600 outside/secret
+echo ROOT-LINK-MARKER >outside/public
+run=traps/disagg-7
+ln -s "$dir/outside/secret" "$run/link.log"
+ln -s "$dir/outside" "$run/folder"
+ln "$dir/outside/public" "$run/hard.log"
+mkfifo "$run/fifo.log"
+mknod "$run/device.log" c 1 5
+truncate -s 1T "$run/sparse.log"
+odd=$(printf 'new\nline"quote\377.log')
+echo odd >"$run/$odd"
+echo dots >"$run/..log"
+mkdir "$run/...." && echo deep >"$run/..../deep.log"
+echo closed >"$run/closed.log"
+head -c 100M /dev/zero | tr '\0' x >"$run/core.1234"
+chown -R -h "$user" traps
+chown root outside/public
+chmod 000 "$run/closed.log"
+ln -sfn "$dir/elsewhere" traps/tmp
+(cd traps && TMPDIR=$dir/traps/tmp as_user timeout 60 "$bin/disagg-pack" --job=7 disagg-7 >/dev/null)
+ok $? "a folder of traps is packed"
+made=$(archive traps)
+tar xzOf "$made" >all 2>/dev/null
+! grep -qa -e ROOT-ONLY-MARKER -e ROOT-LINK-MARKER all
+ok $? "nothing from outside is in it"
+is "$(not_in traps link.log)" "a symbolic link" "a symbolic link is left out, and that is told"
+is "$(not_in traps folder)" "a symbolic link" "one to a folder too"
+is "$(not_in traps hard.log)" "another user's file" "a hard link to root's file too"
+is "$(not_in traps fifo.log)" "a FIFO" "a FIFO too"
+is "$(not_in traps device.log)" "a device" "a device too"
+is "$(not_in traps core.1234)" "a core file" "a core file too"
+is "$(not_in traps closed.log)" "Permission denied" "what cannot be read is told"
+is "$(tar tzf "$made" | grep -c '^job_7/new%0Aline%22quote%FF.log$')" 1 "an odd name is escaped"
+is "$(tar tzf "$made" | grep -cE '(^|/)\.\.(/|$)|^/')" 0 "no member leads out of its folder"
+left=$(tar xzOf "$made" job_7/manifest.json |
+	jq '.members[] | select(.name == "sparse.log") | .size + .left_out')
+[ "${left:-0}" -gt 1099511627776 ] && [ "$(stat -c %s "$made")" -lt 5000000 ]
+ok $? "of a file of 1 TiB there are head and tail" "size and left out: $left"
+is "$(ls -A elsewhere)" "" "nothing is written where TMPDIR points"
+is "$(stat -c '%U %a' outside/public)" "root 644" "root's file is as it was"
+
+# ---- secrets, in a log and in the environment of a part
+new_run secrets
+secrets=(hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345 sk-abcdefghijklmnopqrstuvwxyz0123 AKIAABCDEFGHIJKLMNOP
+	nvapi-abcdefghijklmnopqrstuvwxyz ghp_abcdefghijklmnopqrstuvwxyzABCDEF0123
+	eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2Q hunter2horse)
+for i in 1 2 3; do
+	head -c 700000 /dev/zero | tr '\0' x
+	printf ' HF_TOKEN=%s OPENAI=%s aws %s %s %s Bearer %s http://me:%s@host/\n' "${secrets[@]}"
+done >secrets/disagg-7/leaky.log
+printf -- '-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n' >>secrets/disagg-7/leaky.log
+chown "$user" secrets/disagg-7/leaky.log
+(cd secrets && as_user env MY_API_KEY="${secrets[1]}" NCCL_AUTH_TOKEN="${secrets[0]}" NCCL_DEBUG=INFO \
+	UCX_URL="http://me:hunter2horse@host" "$bin/disagg-pack" --part --node=n1 disagg-7)
+pack secrets --nodes=n1,n2 >/dev/null
+tar xzOf "$(archive secrets)" >all
+for secret in "${secrets[@]}" MIIEowIBAAKCAQEA; do
+	! grep -qaF "$secret" all
+	ok $? "a secret of the form ${secret:0:6}... is masked"
+done
+[ "$(tar xzOf "$(archive secrets)" job_7/manifest.json | jq '[.masked[]] | add')" -ge 22 ]
+ok $? "and all are counted"
+tar xzOf "$(archive secrets)" job_7/env.txt | grep -q NCCL_DEBUG=INFO
+ok $? "what the libraries read is shown"
+! tar xzOf "$(archive secrets)" job_7/env.txt | grep -qE 'API_KEY|AUTH_TOKEN'
+ok $? "what is called a secret is not"
+tar xzOf "$(archive secrets)" job_7/summary.txt | grep -q "no part came from 1 of 2 nodes: n2"
+ok $? "a node without a part is told of"
+
+# ---- called by root
+rm -f traps/job_7*
+(cd traps && timeout 60 "$bin/disagg-pack" --job=7 disagg-7 >/dev/null)
+is "$(stat -c %U "$(archive traps)")" "$user" "root becomes the owner of the run first"
+tar xzOf "$(archive traps)" >all 2>/dev/null
+! grep -qa -e ROOT-ONLY-MARKER -e ROOT-LINK-MARKER all
+ok $? "and takes no more than the owner could"
+env -i SPANK_DISAGG_RUN_DIR="$dir/outside/made-%j" SLURM_JOB_ID=7 \
+	SLURM_JOB_UID="$(id -u "$user")" SLURMD_NODENAME=n1 SLURM_JOB_NODELIST=n1 \
+	timeout 60 "$bin/disagg-pack" --hook --deadline=5
+is "$? $(ls -A outside)" "0 $(printf 'public\nsecret')" "the hook makes nothing as root where the user points"
+new_run hook
+env -i SPANK_DISAGG_RUN_DIR="$dir/hook/disagg-%j" SLURM_JOB_ID=7 \
+	SLURM_JOB_UID="$(id -u "$user")" SLURMD_NODENAME=n1 SLURM_JOB_NODELIST=n1 \
+	timeout 60 "$bin/disagg-pack" --hook --deadline=20
+tar tzf "$(archive hook)" | grep -q '^job_7/kernel.txt$'
+ok $? "the hook packs as the user, with the kernel's lines"
+is "$(find hook -user root)" "" "and leaves no file of root's"
+env -i SLURM_JOB_ID=7 SLURM_JOB_UID=1 timeout 60 "$bin/disagg-pack" --hook
+is $? 0 "a job without a run is none of the hook's"
+
+# ---- files that change
+new_run growing
+instead_as_user bash -c 'while :; do echo growing line; done >>growing/disagg-7/grow.log' &
+pids+=($!)
+until [ -s growing/disagg-7/grow.log ]; do :; done
+pack growing >/dev/null && tar tzf "$(archive growing)" >/dev/null
+ok $? "a growing file gives a whole archive"
+kill -9 "${pids[0]}"
+wait "${pids[0]}" 2>/dev/null
+new_run swapped
+as_user mkdir swapped/disagg-7/sub
+as_user sh -c 'echo inside >swapped/disagg-7/sub/secret'
+chmod 755 outside && chmod 644 outside/secret
+instead_as_user bash -c "cd swapped/disagg-7 && while :; do mv -T sub aside && ln -s '$dir/outside' sub;
+	rm sub; mv -T aside sub; done" 2>/dev/null &
+pids=($!)
+leaked=0
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	pack swapped >/dev/null && tar xzOf "$(archive swapped)" >all && grep -qa ROOT- all && leaked=1
+done
+kill -9 "${pids[0]}"
+wait "${pids[0]}" 2>/dev/null
+pids=()
+is "$leaked" 0 "a folder that is swapped for a link meanwhile lets nothing in"
+new_run many
+as_user bash -c "cd many/disagg-7 && for i in {1..10000}; do echo \$i >f\$i.log; done"
+pack many >/dev/null
+[ "$(tar tzf "$(archive many)" | wc -l)" -le 2010 ] &&
+	[ "$(tar xzOf "$(archive many)" job_7/manifest.json | jq .not_included_more)" -ge 7990 ]
+ok $? "of 10,000 files the first 2,000 are taken and the rest counted"
+
+# ---- packers that fail
+new_run full
+as_user sh -c 'head -c 8M /dev/urandom >full/disagg-7/noise.log'
+mkdir full/out
+out=$(unshare -m bash -c "mount -t tmpfs -o size=4m,mode=1777 none full/out && cd full &&
+	setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups '$bin/disagg-pack' --job=7 \
+	--out=out disagg-7 >/dev/null 2>err; echo \$?; ls -A out; tar tzf out/job_7* | head -n 1")
+is "$out" "$(printf '0\n%s\njob_7/summary.txt' "job_7_failure_$(date -u -d @1795731610 +%Y%m%d).tar.gz")" \
+	"where there is no space for all, a smaller archive is made"
+out=$(unshare -m bash -c "mount -t tmpfs -o size=8k,mode=1777 none full/out && cd full &&
+	setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups '$bin/disagg-pack' --job=7 \
+	--out=out disagg-7 2>&1 >/dev/null | tail -n 1; ls -A out")
+is "$out" "disagg-pack: cannot write the archive: No space left on device" \
+	"where there is none, that is said and nothing left behind"
+new_run killed
+as_user sh -c 'head -c 40M /dev/urandom >killed/disagg-7/noise.log'
+(cd killed && exec setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups \
+	"$bin/disagg-pack" --job=7 disagg-7 >/dev/null 2>&1) &
+pids=($!)
+until compgen -G 'killed/.job_7*.tmp' >/dev/null; do :; done
+kill -9 "${pids[0]}"
+wait "${pids[0]}" 2>/dev/null
+pids=()
+is "$(compgen -G 'killed/job_7*')" "" "a packer that is killed leaves no half archive"
+touch -d '2 hours ago' killed/.job_7*.tmp
+pack killed --keep=5 >/dev/null
+is "$? $(compgen -G 'killed/.job_7*')" "0 " "the next one packs, and removes what was left"
+new_run race
+for _ in 1 2 3 4; do
+	pack race >/dev/null &
+	pids+=($!)
+done
+good=0
+for pid in "${pids[@]}"; do
+	wait "$pid" && good=$((good + 1))
+done
+pids=()
+is "$good $(find race -name '*tar*' | wc -l)" "4 1" "four packers at once leave one archive"
+tar tzf "$(archive race)" >/dev/null
+ok $? "which is whole"
+new_run kept
+for day in 1 2 3; do
+	as_user touch -d "$day days ago" "kept/job_1${day}_success_2020010$day.tar.gz"
+done
+as_user touch kept/job_other.tar.gz
+echo root >kept/job_9_success_20200101.tar.gz
+pack kept --keep=2 >/dev/null 2>&1
+is "$(cd kept && echo job_*)" "job_11_success_20200101.tar.gz $(cd kept && ls job_7*) \
+job_9_success_20200101.tar.gz job_other.tar.gz" "old archives of the user over --keep go, no other file"
+new_run slow
+for i in 1 2 3 4 5 6; do
+	as_user sh -c "head -c 2M /dev/urandom >slow/disagg-7/l$i.log"
+done
+(cd slow && as_user strace -qq -o /dev/null -e inject=pread64:delay_enter=400000 \
+	"$bin/disagg-pack" --job=7 --deadline=2 disagg-7 >/dev/null)
+tar xzOf "$(archive slow)" job_7/manifest.json | jq -r '.not_included[].why' |
+	grep -q "no time was left"
+ok $? "on a slow file system it ends by its deadline and says what is missing"
+echo "1..$count"
+[ "$failed" -eq 0 ]
