@@ -10,24 +10,26 @@ test_env = BUILD=$(CURDIR)/$(B) SRC=$(CURDIR) CORPUS=$(CORPUS)
 
 tests-built: all $(units) $(host_bin)
 
-# everything that needs no GPU; under 10 minutes on 2 cores
+# everything that needs no GPU; under 10 minutes on 2 cores.  Most tests wait for Slurm
+# most of the time: two are run at once
+CHECK_JOBS ?= 2
 check: tests-built
-	$(test_env) tests/run $(units) $(host_bin) $(golden_tests) $(cli_tests) $(lint_tests) \
+	$(test_env) tests/run -j $(CHECK_JOBS) $(units) $(host_bin) $(golden_tests) $(cli_tests) $(lint_tests) \
 		$(cluster_tests)
 
 check-unit: tests-built
-	$(test_env) tests/run $(units)
+	$(test_env) tests/run -j $(CHECK_JOBS) $(units)
 
 check-fast: tests-built
-	$(test_env) tests/run $(units) $(host_bin) $(golden_tests) $(cli_tests) $(lint_tests)
+	$(test_env) tests/run -j $(CHECK_JOBS) $(units) $(host_bin) $(golden_tests) $(cli_tests) $(lint_tests)
 
 check-cluster: tests-built
-	$(test_env) tests/run $(cluster_tests)
+	$(test_env) tests/run -j $(CHECK_JOBS) $(cluster_tests)
 
 # the product against real files: make check-corpus CORPUS=DIR
 check-corpus: tests-built $(corpus_bin)
 	@[ -n "$(CORPUS)" ] || { echo "check-corpus: say CORPUS=DIR" >&2; exit 2; }
-	$(test_env) CORPUS=$(abspath $(CORPUS)) tests/run -t 600 $(corpus_bin) \
+	$(test_env) CORPUS=$(abspath $(CORPUS)) tests/run -t 600 -j $(CHECK_JOBS) $(corpus_bin) \
 		$(sort $(wildcard tests/corpus/*.sh))
 
 # planted failures, with a table by class
