@@ -201,6 +201,24 @@ static const struct disagg_suspect *exit_of(
 	return first;
 }
 
+/* Where the cause was: as it says itself, as its rank's end tells, as the worker's
+ * first failure does, or the worker's first node. */
+static const char *node_of(const struct disagg_suspects *suspects,
+	const struct disagg_suspect *cause, const struct disagg_suspect *exit)
+{
+	const struct disagg_exits *exits = &suspects->files->exits;
+	const struct disagg_state_unit *unit =
+		cause->event ? suspects->unit[cause->event->file] : NULL;
+
+	if (cause->node)
+		return cause->node;
+	for (unsigned i = 0; cause->rank >= 0 && i < exits->count; i++) {
+		if (exits->v[i].rank == cause->rank && is_of(exits->v[i].worker, cause->worker))
+			return exits->v[i].node;
+	}
+	return exit && exit->node ? exit->node : unit ? unit->host : NULL;
+}
+
 static enum disagg_confidence confidence_of(const struct disagg_suspects *suspects,
 	const struct disagg_suspect *cause, const struct disagg_suspect *exit)
 {
@@ -242,7 +260,7 @@ static void tell_cause(struct disagg_diagnosis *diagnosis, const struct disagg_s
 	diagnosis->title = cause->title;
 	diagnosis->hint = cause->hint;
 	diagnosis->worker = cause->worker;
-	diagnosis->node = cause->node ? cause->node : exit ? exit->node : NULL;
+	diagnosis->node = node_of(suspects, cause, exit);
 	diagnosis->pci = cause->pci;
 	diagnosis->rank = cause->rank;
 	diagnosis->gpu = cause->gpu;
