@@ -55,7 +55,7 @@ static int set_workers(struct disagg_suspects *suspects)
 			suspects->unit[i] = unit_of_log(&suspects->files->state, name);
 		if (suspects->unit[i])
 			suspects->worker[i] = suspects->unit[i]->name;
-		else if (!is_job_output(name))
+		else if (!suspects->files->has_state && !is_job_output(name))
 			suspects->worker[i] =
 				disagg_arena_strndup(suspects->arena, name, strcspn(name, "."));
 	}
