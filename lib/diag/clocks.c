@@ -87,7 +87,7 @@ void disagg_clocks_estimate(struct disagg_clock_file *file, unsigned count, cons
 	if (told_s)
 		return;
 	known = from_ends(file, count, &usual);
-	end = common_end(file, count);
+	end = known ? 0 : common_end(file, count);
 	for (unsigned i = 0; known && i < count; i++) {
 		if (file[i].ended_s > end)
 			end = file[i].ended_s;

@@ -65,8 +65,15 @@ static double earliest(const struct disagg_suspects *suspects, enum disagg_weigh
 	return first;
 }
 
-/* Whether a comes before b as the cause, of two that are near enough in time. */
-static bool is_sooner(const struct disagg_suspect *a, const struct disagg_suspect *b)
+static bool is_of(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+/* Whether a comes before b as the cause, of two that are near enough in time; of equals
+ * that of the worker that disagg-run saw fail. */
+static bool is_sooner(
+	const struct disagg_suspect *a, const struct disagg_suspect *b, const char *failed)
 {
 	if (a->is_hard != b->is_hard)
 		return a->is_hard;
@@ -74,6 +81,8 @@ static bool is_sooner(const struct disagg_suspect *a, const struct disagg_suspec
 		return a->weight < b->weight;
 	if (order_of(a->fault) != order_of(b->fault))
 		return order_of(a->fault) < order_of(b->fault);
+	if (is_of(a->worker, failed) != is_of(b->worker, failed))
+		return is_of(a->worker, failed);
 	return time_of(a) < time_of(b);
 }
 
@@ -96,6 +105,8 @@ static const struct disagg_suspect *choose(
 	const struct disagg_suspects *suspects, enum disagg_weight most)
 {
 	const struct disagg_suspect *best = NULL;
+	const char *failed =
+		suspects->files->has_state ? suspects->files->state.verdict.worker : NULL;
 	double first = earliest(suspects, most);
 	double first_cause = earliest(suspects, DISAGG_WEIGHT_CAUSE);
 
@@ -105,7 +116,7 @@ static const struct disagg_suspect *choose(
 		if (suspect->weight > most || !is_early(suspect, first, first_cause) ||
 			!is_first_of_file(suspects, i, most))
 			continue;
-		if (!best || is_sooner(suspect, best))
+		if (!best || is_sooner(suspect, best, failed))
 			best = suspect;
 	}
 	return best;
@@ -115,8 +126,8 @@ static const struct disagg_suspect *find_cause(const struct disagg_suspects *sus
 {
 	/* a weight alone is chosen from with all above it, for they are empty then */
 	static const enum disagg_weight rounds[] = {DISAGG_WEIGHT_LEAD, DISAGG_WEIGHT_SYMPTOM,
-		DISAGG_WEIGHT_WENT_ON, DISAGG_WEIGHT_END, DISAGG_WEIGHT_GOT_OVER,
-		DISAGG_WEIGHT_CONSEQUENCE, DISAGG_WEIGHT_EXIT};
+		DISAGG_WEIGHT_WENT_ON, DISAGG_WEIGHT_END, DISAGG_WEIGHT_VERDICT,
+		DISAGG_WEIGHT_GOT_OVER, DISAGG_WEIGHT_CONSEQUENCE, DISAGG_WEIGHT_EXIT};
 	const struct disagg_suspect *cause = NULL;
 
 	for (size_t i = 0; !cause && i < sizeof(rounds) / sizeof(rounds[0]); i++)
@@ -180,11 +191,6 @@ static void add_evidence(
 		(struct disagg_evidence){.where = where, .text = text, .at = at};
 }
 
-static bool is_of(const char *a, const char *b)
-{
-	return a && b && strcmp(a, b) == 0;
-}
-
 /* How the worker that is blamed ended: its own first failure. */
 static const struct disagg_suspect *exit_of(
 	const struct disagg_suspects *suspects, const char *worker)
@@ -199,6 +205,45 @@ static const struct disagg_suspect *exit_of(
 			first = suspect;
 	}
 	return first;
+}
+
+/* The node that disagg-run's verdict names; NULL. */
+static const char *verdict_node(const struct disagg_suspects *suspects)
+{
+	const char *text = suspects->files->has_state ? suspects->files->state.verdict.text : NULL;
+	struct disagg_line line;
+
+	if (!text)
+		return NULL;
+	disagg_line_read(text, strlen(text), 0, &line);
+	return line.node[0] ? disagg_arena_strdup(suspects->arena, line.node) : NULL;
+}
+
+/* Where the cause was: as it says itself, as its rank's end tells, as the worker's
+ * first failure does, or the worker's first node. */
+static const char *node_of(const struct disagg_suspects *suspects,
+	const struct disagg_suspect *cause, const struct disagg_suspect *exit, const char *worker)
+{
+	const struct disagg_exits *exits = &suspects->files->exits;
+	const struct disagg_state_unit *unit =
+		cause->event ? suspects->unit[cause->event->file] : NULL;
+
+	if (cause->node)
+		return cause->node;
+	if (cause->fault == DISAGG_FAULT_SCHEDULER && verdict_node(suspects))
+		return verdict_node(suspects);
+	for (unsigned i = 0; cause->rank >= 0 && i < exits->count; i++) {
+		if (exits->v[i].rank == cause->rank && is_of(exits->v[i].worker, cause->worker))
+			return exits->v[i].node;
+	}
+	if (exit && exit->node)
+		return exit->node;
+	for (unsigned i = 0;
+		!unit && suspects->files->has_state && i < suspects->files->state.unit_count; i++) {
+		if (is_of(suspects->files->state.unit[i]->name, worker))
+			unit = suspects->files->state.unit[i];
+	}
+	return unit ? unit->host : NULL;
 }
 
 static enum disagg_confidence confidence_of(const struct disagg_suspects *suspects,
@@ -235,14 +280,17 @@ static void tell_cause(struct disagg_diagnosis *diagnosis, const struct disagg_s
 	const struct disagg_suspect *cause)
 {
 	const struct disagg_state_verdict *verdict = &suspects->files->state.verdict;
-	const struct disagg_suspect *exit = exit_of(suspects, cause->worker);
+	const struct disagg_suspect *exit;
 
 	diagnosis->fault = cause->fault;
 	diagnosis->id = cause->id;
 	diagnosis->title = cause->title;
 	diagnosis->hint = cause->hint;
-	diagnosis->worker = cause->worker;
-	diagnosis->node = cause->node ? cause->node : exit ? exit->node : NULL;
+	diagnosis->worker = cause->worker				 ? cause->worker
+			    : suspects->files->has_state && verdict->set ? verdict->worker
+									 : NULL;
+	exit = exit_of(suspects, diagnosis->worker);
+	diagnosis->node = node_of(suspects, cause, exit, diagnosis->worker);
 	diagnosis->pci = cause->pci;
 	diagnosis->rank = cause->rank;
 	diagnosis->gpu = cause->gpu;

@@ -160,7 +160,7 @@ static bool name_behind(const char *text, size_t len, const char *before, const 
 	while (count < left && (isalnum((unsigned char)at[count]) || strchr("-._", at[count])) &&
 		at[count])
 		count++;
-	if (!count || count >= size || count == left || !strchr(behind, at[count]))
+	if (!count || count >= size || (count < left && !strchr(behind, at[count])))
 		return false;
 	memcpy(ret, at, count);
 	ret[count] = '\0';

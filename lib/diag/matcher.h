@@ -13,9 +13,10 @@
  * a line that has one, the expressions with that word are tried, by PCRE2 with
  * its JIT, compiled when first needed.  The only user of PCRE2.
  *
- * Measured on one core of an AMD EPYC 9004 with 640 expressions, 256 MiB of
- * engine logs: this 1.3 GB/s and 30 ms to start; hyperscan with the whole
- * expressions 0.5 GB/s and 1 s to start; grep -E 0.001 GB/s.
+ * Measured on one core of an AMD EPYC with 660 expressions and engine logs
+ * (make bench): this 1.0 GB/s and 30 ms to start; hyperscan with the whole
+ * expressions 0.5 GB/s and 1 s to start; PCRE2 with its JIT alone 0.0009 GB/s;
+ * grep -E 0.001 to 0.01 GB/s.
  */
 struct disagg_matcher;
 

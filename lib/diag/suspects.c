@@ -55,7 +55,7 @@ static int set_workers(struct disagg_suspects *suspects)
 			suspects->unit[i] = unit_of_log(&suspects->files->state, name);
 		if (suspects->unit[i])
 			suspects->worker[i] = suspects->unit[i]->name;
-		else if (!is_job_output(name))
+		else if (!suspects->files->has_state && !is_job_output(name))
 			suspects->worker[i] =
 				disagg_arena_strndup(suspects->arena, name, strcspn(name, "."));
 	}
@@ -180,7 +180,6 @@ static enum disagg_weight weigh(
 static void add_event(struct disagg_suspects *suspects, const struct disagg_event *event)
 {
 	const struct disagg_signature *signature = &suspects->signatures->v[event->signature];
-	const struct disagg_state_unit *unit = suspects->unit[event->file];
 	const struct disagg_line *line = &event->first.line;
 	struct disagg_suspect suspect = {
 		.weight = weigh(suspects, event),
@@ -192,9 +191,7 @@ static void add_event(struct disagg_suspects *suspects, const struct disagg_even
 		.worker = suspects->worker[event->file],
 		.rank = line->rank,
 		.gpu = line->gpu,
-		.node = line->node[0] ? line->node
-			: unit	      ? unit->host
-				      : NULL,
+		.node = line->node[0] ? line->node : NULL,
 		.pci = line->pci[0] ? line->pci : NULL,
 		.event = event,
 		.went_on = went_on(suspects, event),

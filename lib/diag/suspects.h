@@ -15,6 +15,7 @@ enum disagg_weight { /* each is weaker than the one before */
 	DISAGG_WEIGHT_SYMPTOM,
 	DISAGG_WEIGHT_WENT_ON, /* a cause, but the process logged on for long */
 	DISAGG_WEIGHT_END,     /* the time limit, a scancel: what ends a job that hangs */
+	DISAGG_WEIGHT_VERDICT, /* disagg-run's, where no log says why */
 	DISAGG_WEIGHT_GOT_OVER,
 	DISAGG_WEIGHT_CONSEQUENCE,
 	DISAGG_WEIGHT_EXIT, /* a status that says nothing */

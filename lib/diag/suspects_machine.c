@@ -30,6 +30,7 @@ static void add_exit(struct disagg_suspects *suspects, const struct disagg_exit 
 	char text[128];
 	struct disagg_suspect suspect = {
 		.weight = DISAGG_WEIGHT_EXIT,
+		.fault = DISAGG_FAULT_USER_APP,
 		.at = exit->at,
 		.id = "exit",
 		.worker = exit->worker,
@@ -48,11 +49,11 @@ static void add_exit(struct disagg_suspects *suspects, const struct disagg_exit 
 		return;
 	if (disagg_exit_is_crash(exit)) {
 		suspect.weight = DISAGG_WEIGHT_SYMPTOM;
-		suspect.fault = DISAGG_FAULT_USER_APP;
 		suspect.title = "a program crashed";
 		suspect.hint = "a defect of the program or of a library; a core dump says where";
 	} else if (exit->signal == 9) {
 		suspect.weight = DISAGG_WEIGHT_SYMPTOM;
+		suspect.fault = DISAGG_FAULT_UNKNOWN;
 		suspect.title = "a process was killed (SIGKILL), and no record says for memory";
 		suspect.hint = "see the node's kernel log and the job's memory (sacct -o MaxRSS); "
 			       "else somebody, or a step that was ended, killed it";
@@ -283,35 +284,69 @@ static void add_slurm(struct disagg_suspects *suspects)
 	}
 }
 
+struct verdict_row {
+	const char *words; /* of the verdict's text; "": any */
+	int code;	   /* 0: any */
+	enum disagg_weight weight;
+	enum disagg_fault fault;
+	const char *title;
+};
+
+/* disagg-run's own words (helpers/run-*.c): the first that fits */
+static const struct verdict_row verdict_rows[] = {
+	{"time limit", DISAGG_TIMEOUT, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
+		"the job's time limit came"},
+	{"time limit", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
+		"the job's time limit came"},
+	{"requeued", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
+		"Slurm requeued the job"},
+	{"preempt", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
+		"the job was preempted"},
+	{"ended by signal", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_CANCELLED,
+		"the job was cancelled"},
+	{"lost its node", 0, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_SCHEDULER,
+		"a node of the job was lost"},
+	{"", DISAGG_CONFIG, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_CONFIG,
+		"the configuration cannot be run"},
+	{"", DISAGG_MISSING, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_CONFIG,
+		"something that the run needs is not there"},
+	{"", DISAGG_SYSTEM, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_SCHEDULER,
+		"disagg-run could not start what it had to"},
+	{"", DISAGG_TIMEOUT, DISAGG_WEIGHT_SYMPTOM, DISAGG_FAULT_SERVICE_TIMEOUT,
+		"disagg-run waited in vain"},
+	{"signal 9", DISAGG_DIED, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_UNKNOWN,
+		"a worker was killed (SIGKILL), and no record says for memory"},
+	{"", DISAGG_DIED, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_USER_APP,
+		"a worker ended by itself, and its log does not say why"},
+	{"", DISAGG_INVALID, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_CONFIG,
+		"the result, or what is served, is not what was asked for"},
+	{"", 0, DISAGG_WEIGHT_EXIT, DISAGG_FAULT_UNKNOWN,
+		"disagg-run ended the run, and no log says why"},
+};
+
 static void add_verdict(struct disagg_suspects *suspects)
 {
 	const struct disagg_state_verdict *verdict = &suspects->files->state.verdict;
+	const char *text = verdict->text ? verdict->text : "";
+	const struct verdict_row *row = verdict_rows;
 	struct disagg_suspect suspect = {
-		.weight = verdict->code == DISAGG_TIMEOUT ? DISAGG_WEIGHT_SYMPTOM
-							  : DISAGG_WEIGHT_EXIT,
-		.fault = verdict->code == DISAGG_TIMEOUT  ? DISAGG_FAULT_SERVICE_TIMEOUT
-			 : verdict->code == DISAGG_CONFIG ? DISAGG_FAULT_CONFIG
-							  : DISAGG_FAULT_UNKNOWN,
 		.at = verdict->at,
 		.id = "disagg-run",
-		.title = verdict->code == DISAGG_TIMEOUT
-				 ? "disagg-run waited in vain"
-				 : "disagg-run ended the run, and no log says why",
-		.hint = "its verdict says for whom; see that log's end",
+		.hint = "its verdict says of whom; see the end of that log, and the node",
 		.worker = verdict->worker,
 		.rank = -1,
 		.gpu = -1,
 		.where = "disagg-run",
-		.text = verdict->text ? verdict->text : "",
+		.text = text,
 	};
 
 	if (!suspects->files->has_state || !verdict->set || verdict->code == DISAGG_OK)
 		return;
-	if (verdict->text && strstr(verdict->text, "time limit comes")) {
-		suspect.weight = DISAGG_WEIGHT_END;
-		suspect.fault = DISAGG_FAULT_SCHEDULER;
-		suspect.title = "the job's time limit came";
-	}
+	while (!strstr(text, row->words) || (row->code && row->code != verdict->code))
+		row++;
+	suspect.weight = row->weight;
+	suspect.fault = row->fault;
+	suspect.title = row->title;
 	disagg_suspects_add(suspects, &suspect);
 }
 

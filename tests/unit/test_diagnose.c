@@ -67,6 +67,14 @@ static void check_clocks(void)
 	ok(file[2].offset_s == 19800, "five and a half west");
 	ok(file[3].offset_s == 0, "one that ended ten minutes before is of no zone");
 	ok(file[4].offset_s == -7200, "a worker's end tells its log's zone");
+	file[0].stamp = DISAGG_STAMP_NONE;
+	file[2] = file[1];
+	file[1].ended_s = TEN;
+	disagg_clocks_estimate(file, 4, NULL);
+	ok(file[1].offset_s == -8 * 3600 && file[2].offset_s == -8 * 3600,
+		"one worker's end tells the zone of those that end with it");
+	ok(file[3].offset_s == 0, "and that another log is of none");
+	file[0].stamp = DISAGG_STAMP_ZONED;
 	disagg_clocks_estimate(file, 5, &told);
 	ok(file[0].offset_s == 0 && file[1].offset_s == -3600, "a zone that is told counts");
 }

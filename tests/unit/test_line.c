@@ -66,6 +66,9 @@ static void check_who(void)
 	disagg_line_read(text, strlen(text), ABOUT, &line);
 	is_str(line.node, "n3", "the node that srun names");
 	is_int(line.rank, 2, "and the task");
+	text = "srun: error: Node failure on n9";
+	disagg_line_read(text, strlen(text), ABOUT, &line);
+	is_str(line.node, "n9", "the node that failed, at the line's end");
 	text = "n8:4121:4460 [2] NCCL WARN NET/IB : Got completion from peer 10.1.0.7<43712>";
 	disagg_line_read(text, strlen(text), ABOUT, &line);
 	is_str(line.node, "n8", "NCCL's host");
