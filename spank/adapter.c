@@ -3,7 +3,10 @@
 #include "lib/base/limits.h"
 #include "spank/options.h"
 #include <slurm/spank.h>
+#include <string.h>
 #include <sys/types.h>
+
+#define MOST_GROUPS 65536 /* the kernel's NGROUPS_MAX */
 
 int disagg_adapter_register(
 	struct spank_handle *sp, disagg_option_callback *callback, struct disagg_err *err)
@@ -125,16 +128,26 @@ int disagg_adapter_task(
 	return 0;
 }
 
-int disagg_adapter_user(struct spank_handle *sp, uid_t *ret_uid, gid_t *ret_gid)
+int disagg_adapter_user(
+	struct spank_handle *sp, struct disagg_arena *arena, struct disagg_adapter_user *ret)
 {
-	uid_t uid;
-	gid_t gid;
+	struct disagg_adapter_user user = {0};
+	gid_t *own, *told = NULL;
+	int count = 0;
 
-	if (spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
-		spank_get_item(sp, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+	if (spank_get_item(sp, S_JOB_UID, &user.uid) != ESPANK_SUCCESS ||
+		spank_get_item(sp, S_JOB_GID, &user.gid) != ESPANK_SUCCESS)
 		return -1;
-	*ret_uid = uid;
-	*ret_gid = gid;
+	*ret = user;
+	if (spank_get_item(sp, S_JOB_SUPPLEMENTARY_GIDS, &told, &count) != ESPANK_SUCCESS ||
+		!told || count <= 0 || count > MOST_GROUPS)
+		return 0;
+	own = disagg_arena_array(arena, (size_t)count, sizeof(*own));
+	if (!own)
+		return -1;
+	memcpy(own, told, (size_t)count * sizeof(*own));
+	ret->group = own;
+	ret->groups = (unsigned)count;
 	return 0;
 }
 

@@ -44,8 +44,16 @@ int disagg_adapter_job(
 int disagg_adapter_task(
 	struct spank_handle *sp, struct disagg_task_facts *ret, struct disagg_err *err);
 
+struct disagg_adapter_user {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *group; /* in the arena; NULL where Slurm tells of none */
+	unsigned groups;
+};
+
 /* 0, or -1 where Slurm does not tell. */
-int disagg_adapter_user(struct spank_handle *sp, uid_t *ret_uid, gid_t *ret_gid);
+int disagg_adapter_user(
+	struct spank_handle *sp, struct disagg_arena *arena, struct disagg_adapter_user *ret);
 /* Only from slurm_spank_task_exit; the status as waitpid gives it. */
 int disagg_adapter_task_end(
 	struct spank_handle *sp, uint32_t *ret_rank, int *ret_pid, int *ret_status);

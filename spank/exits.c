@@ -3,17 +3,19 @@
 #include "lib/base/strbuf.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define DEADLINE_NS INT64_C(2000000000)
-#define LOOK_NS	    1000000L
-#define LINE_BYTES  1024u
+#define DEADLINE_NS  INT64_C(2000000000)
+#define LOOK_NS	     1000000L
+#define LINE_BYTES   1024u
+#define FILES_CLOSED 1024 /* where the kernel has no close_range */
 
 static void put_line(struct disagg_strbuf *out, const struct disagg_step_exits *exits,
 	const struct disagg_step_exit *task)
@@ -29,14 +31,36 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_step_exits *
 		task->at_ns % 1000000000 / 1000);
 }
 
+/* Those of slurmstepd hold srun's connections and the tasks' pipes open as long as a file
+ * system keeps the child. */
+static void close_all(void)
+{
+	if (syscall(SYS_close_range, 0u, ~0u, 0u) == 0)
+		return;
+	for (int fd = 0; fd < FILES_CLOSED; fd++)
+		close(fd);
+}
+
+/* By the kernel's calls: libc's wait for all threads of a process, and slurmstepd has some
+ * that are not here. */
+static bool become_user(const struct disagg_step_exits *exits)
+{
+	const gid_t *groups = exits->groups ? exits->group : &exits->gid;
+	size_t count = exits->groups ? exits->groups : 1;
+
+	return syscall(SYS_setgroups, count, groups) == 0 &&
+	       syscall(SYS_setresgid, exits->gid, exits->gid, exits->gid) == 0 &&
+	       syscall(SYS_setresuid, exits->uid, exits->uid, exits->uid) == 0;
+}
+
 /* Between fork and the end there are calls to the kernel only. */
 static void write_as_user(const struct disagg_step_exits *exits, const char *path,
 	const char *folder, const struct disagg_strbuf *text)
 {
 	int fd;
 
-	if (setgroups(1, &exits->gid) != 0 || setresgid(exits->gid, exits->gid, exits->gid) != 0 ||
-		setresuid(exits->uid, exits->uid, exits->uid) != 0)
+	close_all();
+	if (!become_user(exits))
 		_exit(1);
 	mkdir(exits->dir, 0755);
 	mkdir(folder, 0755);
@@ -54,8 +78,8 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* A file system that does not answer costs the step the deadline, once. */
-static void await(pid_t pid)
+/* False: it had to be killed, or cannot be. */
+static bool await(pid_t pid)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
 	int64_t until = now_ns() + DEADLINE_NS;
@@ -63,10 +87,13 @@ static void await(pid_t pid)
 	while (waitpid(pid, NULL, WNOHANG) == 0) {
 		if (now_ns() > until) {
 			kill(pid, SIGKILL);
-			return;
+			nanosleep(&pause, NULL);
+			waitpid(pid, NULL, WNOHANG);
+			return false;
 		}
 		nanosleep(&pause, NULL);
 	}
+	return true;
 }
 
 static void write_out(struct disagg_step_exits *exits)
@@ -86,8 +113,9 @@ static void write_out(struct disagg_step_exits *exits)
 		if (pid == 0)
 			write_as_user(exits, path, folder, &text);
 	}
-	if (pid > 0)
-		await(pid);
+	/* a file system that does not answer costs the step the deadline, once */
+	if (pid > 0 && !await(pid))
+		exits->dir = NULL;
 	disagg_strbuf_release(&text);
 	disagg_arena_release(&arena);
 }

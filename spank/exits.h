@@ -30,6 +30,8 @@ struct disagg_step_exits {
 	uint32_t job_id, step_id;
 	uid_t uid;
 	gid_t gid;
+	const gid_t *group; /* the user's, as Slurm started the step with them */
+	unsigned groups;    /* 0: only gid */
 	struct disagg_step_exit task[DISAGG_STEP_EXITS_KEPT];
 	unsigned count, written, over;
 	bool failed; /* the first failure is on the disk */

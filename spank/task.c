@@ -136,24 +136,29 @@ static void prepare_exits(struct disagg_node_view *view, struct spank_handle *sp
 {
 	struct disagg_step_exits *exits = &view->exits;
 	struct disagg_job_facts job;
-	const char *job_id, *node, *restart;
+	const char *job_id, *node, *restart, *worker = "";
+	struct disagg_adapter_user user;
 
 	if (view->err.code || !view->plan || disagg_adapter_job(sp, &job, NULL) ||
-		job.step_id >= LAST_STEP_ID || disagg_adapter_user(sp, &exits->uid, &exits->gid))
+		job.step_id >= LAST_STEP_ID || disagg_adapter_user(sp, &view->arena, &user))
 		return;
 	job_id = disagg_arena_printf(&view->arena, "%" PRIu32, job.job_id);
 	node = disagg_adapter_getenv(sp, &view->arena, "SLURMD_NODENAME", NULL);
 	restart = disagg_adapter_getenv(sp, &view->arena, "SLURM_RESTART_COUNT", NULL);
-	if (!job_id || !node || !view->submit_dir || strchr(node, '/'))
+	if (view->has_role)
+		worker = view->index < 0 ? view->role
+					 : disagg_arena_printf(
+						   &view->arena, "%s_%d", view->role, view->index);
+	if (!job_id || !node || !worker || !view->submit_dir || strchr(node, '/'))
 		return;
+	exits->uid = user.uid;
+	exits->gid = user.gid;
+	exits->group = user.group;
+	exits->groups = user.groups;
 	exits->node = node;
 	exits->job_id = job.job_id;
 	exits->step_id = job.step_id;
-	exits->worker = "";
-	if (view->has_role)
-		exits->worker = view->index < 0 ? view->role
-						: disagg_arena_printf(&view->arena, "%s_%d",
-							  view->role, view->index);
+	exits->worker = worker;
 	exits->dir = disagg_run_dir(&view->arena, view->plan, job_id, restart, view->submit_dir);
 }
 

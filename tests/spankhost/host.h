@@ -57,7 +57,9 @@ static struct {
 	long fail_at;		  /* this spank_* call fails; -1: none */
 	long calls;
 	uint32_t step_id, nodes, local_tasks, global_id;
-	int local_id;
+	int local_id, task_status;
+	uid_t uid; /* 0: Slurm does not tell of the user */
+	gid_t group[2];
 	struct outcome *outcome;
 } host;
 
@@ -207,12 +209,15 @@ spank_err_t spank_get_item(spank_t sp, spank_item_t item, ...)
 {
 	va_list args;
 	void *to;
+	int *count = NULL;
 
 	(void)sp;
 	va_start(args, item);
 	to = va_arg(args, void *);
+	if (item == S_JOB_SUPPLEMENTARY_GIDS)
+		count = va_arg(args, int *);
 	va_end(args);
-	if (host_fails())
+	if (host_fails() || (!host.uid && (item == S_JOB_UID || item == S_JOB_GID)))
 		return ESPANK_BAD_ARG;
 	switch (item) {
 	case S_JOB_ID:
@@ -232,6 +237,22 @@ spank_err_t spank_get_item(spank_t sp, spank_item_t item, ...)
 		return ESPANK_SUCCESS;
 	case S_TASK_ID:
 		*(int *)to = host.local_id;
+		return ESPANK_SUCCESS;
+	case S_JOB_UID:
+		*(uid_t *)to = host.uid;
+		return ESPANK_SUCCESS;
+	case S_JOB_GID:
+		*(gid_t *)to = host.group[0];
+		return ESPANK_SUCCESS;
+	case S_JOB_SUPPLEMENTARY_GIDS:
+		*(gid_t **)to = host.group;
+		*count = 2;
+		return ESPANK_SUCCESS;
+	case S_TASK_PID:
+		*(pid_t *)to = 4242;
+		return ESPANK_SUCCESS;
+	case S_TASK_EXIT_STATUS:
+		*(int *)to = host.task_status;
 		return ESPANK_SUCCESS;
 	default:
 		return ESPANK_BAD_ARG;
