@@ -65,6 +65,15 @@ script() { # STATUS SAYS NAME=VALUE...
 		timeout -k 1 30 "$SRC/scripts/prolog-probe.sh" >"$dir/said" 2>&1
 	rc=$?
 }
+# as slurmd runs a health check: when it has ended, its process group is killed
+# shellcheck disable=SC2016
+health() { # STATUS SAYS NAME=VALUE...
+	PATH=$dir/bin:$PATH env FAKE_STATUS="$1" FAKE_SAYS="$2" "${@:3}" \
+		timeout -k 1 30 setsid -w sh -c 'echo $$ >"$1" && exec "$2"' sh "$dir/group" \
+		"$SRC/scripts/prolog-probe.sh" >"$dir/said" 2>&1
+	rc=$?
+	kill -KILL -- "-$(cat "$dir/group")" 2>/dev/null
+}
 script 0 '' SLURM_JOB_ID=7 SLURMD_NODENAME=n1
 check "prolog: a good node" 0 ''
 script 1 'GPU 2 is bad' SLURM_JOB_ID=7 SLURMD_NODENAME=n1
@@ -79,7 +88,7 @@ script 1 ''
 check "called by hand" 2 'usage:'
 
 mkfifo "$dir/scontrol"
-script 1 "GPU 2 is 'bad'" SLURMD_NODENAME=n1 FAKE_STATE=idle
+health 1 "GPU 2 is 'bad'" SLURMD_NODENAME=n1 FAKE_STATE=idle
 cp "$dir/said" "$dir/said.1"
 timeout 20 cat "$dir/scontrol" >"$dir/said"
 check "health check: a bad node is drained" 0 \
@@ -88,7 +97,7 @@ rm "$dir/scontrol"
 # descriptor 9 is open for as long as a part of the script runs
 mkfifo "$dir/alive"
 timeout 20 cat "$dir/alive" &
-script 1 'GPU 2 is bad' SLURMD_NODENAME=n1 FAKE_STATE=drained 9>"$dir/alive"
+health 1 'GPU 2 is bad' SLURMD_NODENAME=n1 FAKE_STATE=drained 9>"$dir/alive"
 wait $!
 check "health check: a drained node" 0 ''
 count=$((count + 1))
@@ -98,5 +107,10 @@ if [ -e "$dir/scontrol" ]; then
 else
 	echo "ok $count - is left as it is"
 fi
+printf '#!/bin/sh\necho "asked: $*"\nexit 1\n' >"$dir/bin/disagg-probe"
+printf '#!/bin/sh\necho "$*" >"%s/logged"\n' "$dir" >"$dir/bin/logger"
+health 1 '' SLURMD_NODENAME=n1 FAKE_STATE=idle DISAGG_DRAIN=no
+cp "$dir/logged" "$dir/said"
+check "health check that only logs: looks for itself" 0 'asked: --prolog --out=/run/disagg-log'
 echo "1..$count"
 [ "$failed" -eq 0 ]
