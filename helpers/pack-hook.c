@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/pack.h"
+#include "lib/base/fd.h"
 #include "lib/base/num.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -125,7 +126,7 @@ static void quiet_fds(int kernel_fd, int target)
 	if (target == KERNEL_FD && (kernel_fd == KERNEL_FD ? fcntl(KERNEL_FD, F_SETFD, 0)
 							   : dup2(kernel_fd, KERNEL_FD)) < 0)
 		_exit(127);
-	close_range(KERNEL_FD + 1, ~0U, 0);
+	disagg_fd_close_from(KERNEL_FD + 1);
 }
 
 /* The user's groups are read here, before the fork: the child does nothing but calls to

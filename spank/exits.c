@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spank/exits.h"
+#include "lib/base/fd.h"
 #include "lib/base/strbuf.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEADLINE_NS  INT64_C(2000000000)
-#define LOOK_NS	     1000000L
-#define LINE_BYTES   1024u
-#define FILES_CLOSED 1024 /* where the kernel has no close_range */
+#define DEADLINE_NS INT64_C(2000000000)
+#define LOOK_NS	    1000000L
+#define LINE_BYTES  1024u
 
 static void put_line(struct disagg_strbuf *out, const struct disagg_step_exits *exits,
 	const struct disagg_step_exit *task)
@@ -29,16 +29,6 @@ static void put_line(struct disagg_strbuf *out, const struct disagg_step_exits *
 		"\"at\":%" PRId64 ".%06" PRId64 "}\n",
 		exits->step_id, task->rank, task->pid, task->status, task->at_ns / 1000000000,
 		task->at_ns % 1000000000 / 1000);
-}
-
-/* Those of slurmstepd hold srun's connections and the tasks' pipes open as long as a file
- * system keeps the child. */
-static void close_all(void)
-{
-	if (syscall(SYS_close_range, 0u, ~0u, 0u) == 0)
-		return;
-	for (int fd = 0; fd < FILES_CLOSED; fd++)
-		close(fd);
 }
 
 /* By the kernel's calls: libc's wait for all threads of a process, and slurmstepd has some
@@ -59,7 +49,9 @@ static void write_as_user(const struct disagg_step_exits *exits, const char *pat
 {
 	int fd;
 
-	close_all();
+	/* slurmstepd's would keep srun's connections and the tasks' pipes open as long as a
+	 * file system keeps this child */
+	disagg_fd_close_from(0);
 	if (!become_user(exits))
 		_exit(1);
 	mkdir(exits->dir, 0755);

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#define FILES_MOST 4096 /* closed one by one, where the kernel has no close_range (before 5.9) */
 
 /* What a user can mend by naming another file, or by chmod. */
 static bool is_users_fault(int sys)
@@ -127,4 +130,12 @@ int disagg_fd_write_all(int fd, const char *bytes, size_t len)
 		len -= (size_t)put;
 	}
 	return 0;
+}
+
+void disagg_fd_close_from(int first)
+{
+	if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
+		return;
+	for (int fd = first; fd < FILES_MOST; fd++)
+		close(fd);
 }

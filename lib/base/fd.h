@@ -21,4 +21,7 @@ int disagg_fd_read_open(struct disagg_arena *arena, int fd, const char *path, si
 /* All bytes, across short writes and EINTR; -1 with errno. */
 int disagg_fd_write_all(int fd, const char *bytes, size_t len);
 
+/* All descriptors from `first` on; between fork and exec too. */
+void disagg_fd_close_from(int first);
+
 #endif

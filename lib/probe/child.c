@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/child.h"
 
+#include "lib/base/fd.h"
 #include "lib/host/http.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +19,8 @@
 #define STUCK_NS   (3 * SECOND_NS)  /* from KILL to giving up */
 #define LOOK_NS	   (SECOND_NS / 20) /* where the kernel has no pidfd */
 #define SAID_BYTES 4096
-#define READS_MOST 64	/* in one step, so that one child cannot hold up the rest */
-#define KEPT_FD	   3	/* of the lines, in the child */
-#define FILES_MOST 4096 /* closed one by one, where the kernel has no close_range */
+#define READS_MOST 64 /* in one step, so that one child cannot hold up the rest */
+#define KEPT_FD	   3  /* of the lines, in the child */
 
 /* ---- in the child ---- */
 
@@ -48,10 +48,7 @@ static void child_files(int lines_fd, int said_fd)
 	dup2(said, STDERR_FILENO);
 	dup2(lines, KEPT_FD);
 	fcntl(KEPT_FD, F_SETFD, FD_CLOEXEC);
-	if (syscall(SYS_close_range, (unsigned)KEPT_FD + 1, ~0u, 0u) == 0)
-		return;
-	for (int fd = KEPT_FD + 1; fd < FILES_MOST; fd++)
-		close(fd);
+	disagg_fd_close_from(KEPT_FD + 1);
 }
 
 static void child_main(const int *pipes, pid_t parent, disagg_child_work *work, void *context)

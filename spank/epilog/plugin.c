@@ -10,6 +10,7 @@
 #include <slurm/spank.h>
 SPANK_PLUGIN(disagg_epilog, 1)
 #pragma GCC visibility pop
+#include "lib/base/fd.h"
 #include "lib/base/num.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -24,11 +25,13 @@ SPANK_PLUGIN(disagg_epilog, 1)
 #ifndef DISAGG_PACK_PATH
 #define DISAGG_PACK_PATH "/usr/local/bin/disagg-pack"
 #endif
-#define DEADLINE_S 30
-#define GRACE_S	   5
-#define LOOK_NS	   10000000L
-#define MOST_PASS  8
-#define MOST_ENV   16
+#define DEADLINE_S	30
+#define MOST_DEADLINE_S 3600
+#define GRACE_S		5
+#define LOOK_NS		10000000L
+#define MOST_PASS	8
+#define MOST_WORD	4096 /* bytes of one */
+#define MOST_ENV	16
 
 struct call {
 	const char *pack; /* absolute path */
@@ -36,12 +39,28 @@ struct call {
 	char deadline[32];
 	const char *argv[MOST_PASS + 4];
 	const char *envp[MOST_ENV + 1];
+	char pass[MOST_PASS][MOST_WORD];
 };
 
-/* pack=PATH, deadline=TIME; all else is for the packer: mode=, keep=, keep_days=, ... */
-static void read_arguments(struct call *call, int argc, char **argv, char (*pass)[128])
+/* One for the packer: mode=, keep=, keep_days=, ...  A part of a path is another path, so it
+ * is taken whole or not at all. */
+static void pass_on(struct call *call, unsigned *count, const char *word)
 {
-	int count = 0, at = 0;
+	char *to = call->pass[*count];
+
+	if (*count == MOST_PASS || snprintf(to, MOST_WORD, "--%s", word) >= MOST_WORD) {
+		slurm_error("disagg_epilog: too many or too long: '%.64s' is left out", word);
+		return;
+	}
+	for (char *c = to; *c && *c != '='; c++)
+		*c = *c == '_' ? '-' : *c;
+	++*count;
+}
+
+/* pack=PATH, deadline=TIME; all else is for the packer. */
+static void read_arguments(struct call *call, int argc, char **argv)
+{
+	unsigned count = 0, at = 0;
 
 	call->pack = DISAGG_PACK_PATH;
 	call->deadline_s = DEADLINE_S;
@@ -50,18 +69,17 @@ static void read_arguments(struct call *call, int argc, char **argv, char (*pass
 			call->pack = argv[i] + 5;
 		else if (strncmp(argv[i], "deadline=", 9) == 0)
 			disagg_num_duration(argv[i] + 9, &call->deadline_s);
-		else if (count < MOST_PASS)
-			snprintf(pass[count++], sizeof(*pass), "--%s", argv[i]);
+		else
+			pass_on(call, &count, argv[i]);
 	}
+	if (call->deadline_s > MOST_DEADLINE_S)
+		call->deadline_s = MOST_DEADLINE_S;
 	snprintf(call->deadline, sizeof(call->deadline), "--deadline=%d", (int)call->deadline_s);
 	call->argv[at++] = "disagg-pack";
 	call->argv[at++] = "--hook";
 	call->argv[at++] = call->deadline;
-	for (int i = 0; i < count; i++) {
-		for (char *c = pass[i]; *c && *c != '='; c++)
-			*c = *c == '_' ? '-' : *c;
-		call->argv[at++] = pass[i];
-	}
+	for (unsigned i = 0; i < count; i++)
+		call->argv[at++] = call->pass[i];
 }
 
 extern char **environ;
@@ -92,8 +110,7 @@ static pid_t start(const struct call *call)
 	dup2(null_fd, STDIN_FILENO);
 	dup2(null_fd, STDOUT_FILENO);
 	dup2(null_fd, STDERR_FILENO);
-	for (int fd = 3; fd < 256; fd++)
-		close(fd);
+	disagg_fd_close_from(STDERR_FILENO + 1);
 	execve(call->pack, (char *const *)(uintptr_t)call->argv,
 		(char *const *)(uintptr_t)call->envp);
 	_exit(127);
@@ -104,21 +121,21 @@ static void await(pid_t pid, int64_t deadline_s)
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
 	struct timespec now;
 	int64_t until;
+	bool runs;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	until = now.tv_sec + deadline_s + GRACE_S;
-	while (waitpid(pid, NULL, WNOHANG) == 0 && now.tv_sec < until) {
+	while ((runs = waitpid(pid, NULL, WNOHANG) == 0) && now.tv_sec < until) {
 		nanosleep(&pause, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	}
-	if (now.tv_sec >= until)
+	if (runs)
 		kill(-pid, SIGKILL);
 }
 
 int slurm_spank_job_epilog(spank_t sp, int argc, char *argv[])
 {
 	struct call *call;
-	char pass[MOST_PASS][128];
 	pid_t pid;
 
 	(void)sp;
@@ -127,7 +144,7 @@ int slurm_spank_job_epilog(spank_t sp, int argc, char *argv[])
 	call = calloc(1, sizeof(*call));
 	if (!call)
 		return 0;
-	read_arguments(call, argc, argv, pass);
+	read_arguments(call, argc, argv);
 	read_environment(call);
 	pid = start(call);
 	if (pid > 0)
