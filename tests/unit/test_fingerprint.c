@@ -79,7 +79,8 @@ static void put_node(const char *root, const char *driver)
 
 static const char *const env[] = {"PATH=/nowhere:/opt/venv/bin", "NCCL_DEBUG=WARN",
 	"HF_TOKEN=hf_secret", "VLLM_API_KEY=secret", "NCCL_AUTH_TOKEN=secret", "HOME=/root",
-	"CUDA_VISIBLE_DEVICES=3", "UCX_URL=http://me:secret@host/", "NCCL_BROKEN", NULL};
+	"CUDA_VISIBLE_DEVICES=3", "UCX_URL=http://me:secret@host/", "NCCL_BROKEN",
+	"DYN_ETCD_PWD=secret", "MOONCAKE_DB_PSW=secret", "TRTLLM_BEARER=secret", NULL};
 
 static const char *value_of(const struct disagg_fingerprint *print, const char *key)
 {
