@@ -2,6 +2,7 @@
 #include "lib/probe/fleet_build.h"
 
 #include "lib/host/http.h"
+#include "lib/probe/child.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -471,6 +472,11 @@ void fleet_take(
 		take_bye(fleet, node, message);
 	if (!slot || !slot->task || slot->node != node)
 		return; /* ended before, or another node's */
+	/* an agent's child is stopped before; each is kept as long as the run */
+	if (++slot->messages > 2 * DISAGG_CHILD_LINES) {
+		fleet_lose(fleet, node, "it says more of a task than an agent does");
+		return;
+	}
 	if (strcmp(message->verb, "record") == 0)
 		take_record(fleet, slot, message);
 	else if (strcmp(message->verb, "note") == 0)

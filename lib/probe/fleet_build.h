@@ -48,6 +48,7 @@ struct fleet_slot {
 	struct fleet_node *node;
 	const struct disagg_probe_record **record;
 	size_t records, size;
+	unsigned messages; /* so far */
 	int64_t until_ns;
 };
 

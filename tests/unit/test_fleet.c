@@ -2,6 +2,7 @@
 /* Probes over a fleet of agents: what comes back, and what is said where nothing does. */
 #include "fleetcase.h"
 #include "tap.h"
+#include <poll.h>
 
 /* ---- probes ---- */
 
@@ -378,6 +379,56 @@ static void test_absent(void)
 	is_int(fleetcase_end(&fleetcase), 0, "the agents end");
 }
 
+/* n2 in place of an agent: says notes without end of the first task. */
+static void chatter(struct fleetcase *fleetcase)
+{
+	struct disagg_meet_self self = {.meet = &fleetcase->meet, .node = "n2"};
+	struct disagg_meet_where where = {.host = {"127.0.0.1"},
+		.port = &fleetcase->port,
+		.ports = 1,
+		.wait_ms = 20000,
+		.cancel_fd = -1};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	struct pollfd wait = {.events = POLLOUT};
+	struct disagg_link link;
+
+	if (disagg_meet_find(&self, &where, &link, &err) ||
+		disagg_link_send(&link, "gpus", 0, "{\"gpus\":[]}", 11))
+		_exit(1);
+	wait.fd = link.fd;
+	for (;;) { /* until the lead has had enough */
+		if (poll(&wait, 1, 20000) <= 0 || disagg_link_send(&link, "note", 1, "{}", 2))
+			_exit(0);
+		while (disagg_link_queued(&link))
+			if (poll(&wait, 1, 20000) <= 0 || disagg_link_flush(&link))
+				_exit(0);
+	}
+}
+
+static void test_chatter(void)
+{
+	static const struct disagg_probe one[] = {
+		{.name = "measure", .deadline_ms = LIMIT_MS, .run = measure}, {.name = NULL}};
+	struct fleetcase fleetcase = {.probes = one, .nodes = 2, .absent = 1};
+	struct disagg_fleet_task task = {.node = 1, .probe = one};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	pid_t pid;
+
+	is_int(fleetcase_open(&fleetcase, &err), 0, "a fleet");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		chatter(&fleetcase);
+	disagg_fleet_gather(fleetcase.fleet, &err);
+	disagg_fleet_start(fleetcase.fleet, &task, 1, &err);
+	disagg_fleet_await(fleetcase.fleet, &task, 1, &err);
+	is_int(task.state, DISAGG_TASK_FAILED, "a node that talks without end is ended");
+	has_str(task.reason, "more of a task than an agent does", "and why is told");
+	ok(disagg_fleet_lost(fleetcase.fleet, 1), "and it takes no more part");
+	waitpid(pid, NULL, 0);
+	is_int(fleetcase_end(&fleetcase), 0, "the agent of the other ends");
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -385,5 +436,6 @@ int main(void)
 	test_no_gpu();
 	test_busy();
 	test_absent();
+	test_chatter();
 	return tap_done();
 }
