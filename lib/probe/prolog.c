@@ -68,27 +68,28 @@ static void judge_log(const struct disagg_kernlog *found, struct message *ret)
 static void check_log(const struct disagg_prolog_spec *spec,
 	const struct disagg_kmsg_cursor *cursor, struct message *ret)
 {
-	static struct disagg_kmsg log; /* too large for a stack */
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_kmsg *log = disagg_arena_alloc(&arena, sizeof(*log));
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_kernlog_window all = {0};
 	struct disagg_xid_table *table;
 	struct disagg_kernlog found;
 
-	if (disagg_kmsg_open(&log, &arena, spec->kernel_log, &err)) {
-		set_text(ret, "%s", err.text);
+	if (!log || disagg_kmsg_open(log, &arena, spec->kernel_log, &err)) {
+		set_text(ret, "%s", log ? err.text : "out of memory");
 		disagg_arena_release(&arena);
 		return;
 	}
 	if (cursor)
-		disagg_kmsg_seek(&log, cursor);
+		disagg_kmsg_seek(log, cursor);
 	if (disagg_xid_load(&arena, spec->xid_table, &table, &err) ||
-		disagg_kernlog_read(&arena, &log, table, 0, &all, &found, &err))
+		disagg_kernlog_read(&arena, log, table, 0, &all, &found, &err)) {
 		set_text(ret, "%s", err.text);
-	else
+	} else {
 		judge_log(&found, ret);
-	disagg_kmsg_tell(&log, &ret->cursor);
-	disagg_kmsg_close(&log);
+		disagg_kmsg_tell(log, &ret->cursor); /* what was not judged is looked at again */
+	}
+	disagg_kmsg_close(log);
 	disagg_arena_release(&arena);
 }
 
