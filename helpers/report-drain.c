@@ -69,9 +69,10 @@ static int call(struct cluster *cluster, const char *const *argv, size_t limit, 
 static const char *field(struct cluster *cluster, const char *line, const char *name, bool rest)
 {
 	const char *end = line + strcspn(line, "\n");
-	const char *at = strstr(line, name);
+	/* not strstr: where no node has it, that reads all the others' lines for each */
+	const char *at = memmem(line, (size_t)(end - line), name, strlen(name));
 
-	if (!at || at >= end)
+	if (!at)
 		return NULL;
 	at += strlen(name);
 	return disagg_arena_strndup(
