@@ -109,7 +109,6 @@ void disagg_ucx_close(struct disagg_ucx *ucx)
 void disagg_ucx_progress(void *context)
 {
 	struct disagg_ucx *ucx = context;
-
 	bool any = false;
 
 	while (ucx->ucp.worker_progress(ucx->worker))
@@ -235,7 +234,7 @@ static void add_lane(struct disagg_strbuf *lanes, const char *line)
 	char *name;
 
 	at = at ? strchr(at, ']') : NULL;
-	at = at ? strchr(at + 2, ':') : NULL;
+	at = at && at[1] ? strchr(at + 2, ':') : NULL;
 	if (!at)
 		return;
 	at++;
