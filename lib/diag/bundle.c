@@ -359,6 +359,8 @@ static struct cut cut_file(struct disagg_bundle *bundle, const struct disagg_bun
 	cut.whole = false;
 	cut.head_end = line_end(bundle, file->fd, file->head, true);
 	cut.tail_begin = line_end(bundle, file->fd, file->size - file->tail, false);
+	if (cut.tail_begin > file->size) /* it has grown */
+		cut.tail_begin = file->size;
 	return cut;
 }
 
