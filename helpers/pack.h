@@ -57,6 +57,15 @@ int64_t pack_now_ns(void);
 /* run_dir, state.json, the tree.  The caller is its owner by now. */
 int pack_open(struct pack *pack, struct disagg_err *err);
 
+/* ---- pack-where.c: whose run, and where ---- */
+
+/* run_dir and out_dir, from a job's number or a folder; root becomes the owner of the run. */
+int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_err *err);
+const char *pack_this_node(struct disagg_arena *arena);
+/* pack->nodes: those that state.json tells of, or those that disagg-run has left. */
+void pack_nodes_of_state(struct pack *pack);
+int pack_nodes_of_run(struct pack *pack, struct disagg_err *err);
+
 /* ---- pack-hook.c: called by root in an epilog ---- */
 
 struct pack_hook {

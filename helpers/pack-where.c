@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "helpers/pack.h"
+#include "lib/host/jobs.h"
+#include "lib/host/stepenv.h"
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Root reads nothing in a folder that a user may have filled: it becomes that user. */
+static int become_owner(const char *dir, struct disagg_err *err)
+{
+	struct stat st;
+	struct passwd *entry;
+	gid_t gid;
+
+	if (geteuid() != 0)
+		return 0;
+	if (lstat(dir, &st) != 0)
+		return disagg_err_sys(err, "cannot look at '%s'", dir);
+	if (!S_ISDIR(st.st_mode))
+		return disagg_err_set(err, DISAGG_MISSING, "'%s' is no folder", dir);
+	if (st.st_uid == 0)
+		return 0;
+	entry = getpwuid(st.st_uid);
+	if (!entry)
+		return disagg_err_set(err, DISAGG_SYSTEM, "there is no user with the number %u",
+			(unsigned)st.st_uid);
+	/* not the folder's group, which may be one that the user is not in */
+	gid = entry->pw_gid;
+	if (initgroups(entry->pw_name, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+		setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
+		return disagg_err_sys(err, "cannot become the owner of '%s'", dir);
+	return 0;
+}
+
+static const char *absolute(struct disagg_arena *arena, const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
+		return path;
+	return disagg_arena_printf(arena, "%s/%s", cwd, path);
+}
+
+static const char *parent(struct disagg_arena *arena, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	while (len > 1 && path[len - 1] != '/')
+		len--;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return disagg_arena_strndup(arena, path, len);
+}
+
+/* A job that never came to disagg-run has no run directory yet; one that was requeued
+ * has several, and the last is meant. */
+static const char *run_of_epilog(struct pack *pack, const char *word)
+{
+	const char *dir = disagg_arena_strdup(&pack->arena, word);
+	struct stat st;
+
+	for (unsigned i = 1; dir && i < 1000; i++) {
+		const char *next = disagg_arena_printf(&pack->arena, "%s.%u", word, i);
+
+		if (!next || lstat(next, &st) != 0 || !S_ISDIR(st.st_mode))
+			break;
+		dir = next;
+	}
+	if (dir)
+		mkdir(dir, 0755);
+	return dir;
+}
+
+int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_err *err)
+{
+	struct stat st;
+	const char *dir = epilog ? run_of_epilog(pack, word)
+			  : lstat(word, &st) == 0 && S_ISDIR(st.st_mode)
+				  ? word
+				  : disagg_jobs_run(&pack->arena, word, getenv("PATH"),
+					    (const char *const *)environ);
+
+	if (!dir)
+		return disagg_err_set(err, DISAGG_MISSING,
+			"there is no run of '%s' here nor in the job's working directory", word);
+	pack->run_dir = absolute(&pack->arena, dir);
+	if (!pack->run_dir)
+		return disagg_err_nomem(err);
+	if (become_owner(pack->run_dir, err) != 0)
+		return -1;
+	if (!pack->out_dir)
+		pack->out_dir = parent(&pack->arena, pack->run_dir);
+	return pack->out_dir ? 0 : disagg_err_nomem(err);
+}
+
+const char *pack_this_node(struct disagg_arena *arena)
+{
+	const char *name = getenv("SLURMD_NODENAME");
+	char host[256] = "node";
+
+	if (name && *name && !strchr(name, '/'))
+		return name;
+	gethostname(host, sizeof(host) - 1);
+	return disagg_arena_strndup(arena, host, strcspn(host, "./"));
+}
+
+/* The nodes that state.json tells of, where nobody has said which. */
+void pack_nodes_of_state(struct pack *pack)
+{
+	const struct disagg_state *state = &pack->state;
+	const char **names =
+		disagg_arena_array(&pack->arena, state->unit_count + 1, sizeof(*names));
+	unsigned count = 0;
+
+	for (unsigned i = 0; names && pack->has_state && i < state->unit_count; i++) {
+		const char *host = state->unit[i]->host;
+		unsigned j = 0;
+
+		while (host && j < count && strcmp(names[j], host) != 0)
+			j++;
+		if (host && j == count)
+			names[count++] = host;
+	}
+	pack->nodes = (struct disagg_hostlist){.name = names, .count = count};
+}
+
+/* Slurm 22.05 tells an epilog no list of nodes; disagg-run has left it. */
+int pack_nodes_of_run(struct pack *pack, struct disagg_err *err)
+{
+	struct disagg_stepenv left;
+	const char *list = NULL;
+
+	if (disagg_stepenv_read(&pack->arena, pack->run_dir, &left, NULL) == 0)
+		list = disagg_envlist_get(&left.env, "SLURM_JOB_NODELIST");
+	return list ? disagg_hostlist_parse(&pack->arena, list, &pack->nodes, err) : 0;
+}
