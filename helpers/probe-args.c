@@ -265,13 +265,24 @@ static bool fits(const char *word, size_t len, const char *name)
 	return strlen(name) == len && strncmp(word, name, len) == 0;
 }
 
-static bool is_in(const char *list, const char *name)
+/* The probe, or a record of it that has another name. */
+static bool names(const char *word, size_t len, const struct disagg_probe *probe)
+{
+	if (fits(word, len, probe->name))
+		return true;
+	for (unsigned i = 0; i < DISAGG_PROBE_EMITS && probe->emits[i]; i++)
+		if (fits(word, len, probe->emits[i]))
+			return true;
+	return false;
+}
+
+static bool is_in(const char *list, const struct disagg_probe *probe, bool records)
 {
 	size_t len;
 
 	for (const char *word = list; word; word += len + 1) {
 		len = strcspn(word, ",");
-		if (fits(word, len, name))
+		if (records ? names(word, len, probe) : fits(word, len, probe->name))
 			return true;
 		if (!word[len])
 			return false;
@@ -279,33 +290,63 @@ static bool is_in(const char *list, const char *name)
 	return false;
 }
 
-/* A word that is no probe is a mistake, with the nearest name told. */
-static int check_names(const struct args *args, const char *option, const char *list)
+/* The probe whose record the word names, and no probe's own name; NULL. */
+static const struct disagg_probe *emitter(const char *word, size_t len)
 {
-	const char *names[MOST_NAMES];
+	const struct disagg_probe *found = NULL;
+
+	for (const struct disagg_probe *at = disagg_probes; at->name; at++) {
+		if (fits(word, len, at->name))
+			return NULL;
+		if (names(word, len, at))
+			found = at;
+	}
+	return found;
+}
+
+static int refuse_name(const struct args *args, const char *option, const char *text)
+{
+	const char *known[MOST_NAMES];
 	unsigned count = 0;
+
+	for (const struct disagg_probe *at = disagg_probes; at->name; at++) {
+		if (count + DISAGG_PROBE_EMITS >= MOST_NAMES)
+			break;
+		known[count++] = at->name;
+		for (unsigned i = 0; i < DISAGG_PROBE_EMITS && at->emits[i]; i++)
+			known[count++] = at->emits[i];
+	}
+	known[count] = NULL;
+	if (disagg_nearest_name(known, text))
+		return helper_usage(args->probe->helper,
+			"--%s: there is no probe '%s', did you mean '%s'?", option, text,
+			disagg_nearest_name(known, text));
+	return helper_usage(
+		args->probe->helper, "--%s: there is no probe '%s', see --list", option, text);
+}
+
+/* A word that is no probe is a mistake, with the nearest name told.  Half a probe cannot be
+ * left out. */
+static int check_names(const struct args *args, const char *option, const char *list, bool records)
+{
 	char text[128];
 	size_t len;
 
-	for (const struct disagg_probe *at = disagg_probes; at->name && count < MOST_NAMES - 1;
-		at++)
-		names[count++] = at->name;
-	names[count] = NULL;
 	for (const char *word = list; word; word = word[len] ? word + len + 1 : NULL) {
-		bool known = false;
+		const struct disagg_probe *at = disagg_probes, *of;
 
 		len = strcspn(word, ",");
-		for (unsigned i = 0; i < count && !known; i++)
-			known = fits(word, len, names[i]);
-		if (known)
+		of = emitter(word, len);
+		while (at->name && !fits(word, len, at->name))
+			at++;
+		if (at->name || (of && records))
 			continue;
 		snprintf(text, sizeof(text), "%.*s", (int)len, word);
-		if (disagg_nearest_name(names, text))
+		if (of)
 			return helper_usage(args->probe->helper,
-				"--%s: there is no probe '%s', did you mean '%s'?", option, text,
-				disagg_nearest_name(names, text));
-		return helper_usage(args->probe->helper, "--%s: there is no probe '%s', see --list",
-			option, text);
+				"--%s: '%s' is a record of the probe '%s': expected '%s'", option,
+				text, of->name, of->name);
+		return refuse_name(args, option, text);
 	}
 	return 0;
 }
@@ -323,10 +364,10 @@ static int choose(struct args *args)
 	for (size_t i = 0; i < all; i++) {
 		const struct disagg_probe *at = &disagg_probes[i];
 
-		if (args->only ? !is_in(args->only, at->name)
+		if (args->only ? !is_in(args->only, at, true)
 			       : !(at->suites & suite_bits[args->suite]))
 			continue;
-		if (!is_in(args->skip, at->name))
+		if (!is_in(args->skip, at, false))
 			probe->list[probe->count++] = at;
 	}
 	if (!probe->count)
@@ -382,7 +423,8 @@ int probe_parse(struct probe *probe, int argc, char **argv)
 		return probe_prolog(probe);
 	if (probe->options.nccl_min_bytes > probe->options.nccl_max_bytes)
 		return helper_usage(probe->helper, "--nccl-min is above --nccl-max");
-	if (check_names(&args, "probe", args.only) || check_names(&args, "skip", args.skip))
+	if (check_names(&args, "probe", args.only, true) ||
+		check_names(&args, "skip", args.skip, false))
 		return DISAGG_USAGE;
 	probe->suite = args.only ? NULL : suite_names[args.suite];
 	probe->options.suite = suite_bits[args.suite];

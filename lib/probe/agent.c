@@ -33,8 +33,8 @@ struct agent {
 	struct disagg_link *link;
 	struct disagg_arena arena;
 	struct disagg_gpu_list gpus;
-	/* which task has hung on a GPU so that not even KILL ends it; NULL: none */
-	const char *stuck[DISAGG_MAX_GPUS_PER_NODE];
+	/* the probe that did not return on a GPU, on all of the node's at once; NULL: none */
+	const char *hung[DISAGG_MAX_GPUS_PER_NODE], *hung_node;
 	struct task **task;
 	size_t count, size;
 	struct pollfd *wait; /* 2 + 3 * size */
@@ -152,6 +152,54 @@ static const char *who_is_busy(const struct agent *agent, const struct task *tas
 	return busy;
 }
 
+/* ---- GPUs that hang ---- */
+
+static bool uses_all(const struct disagg_probe *probe)
+{
+	return probe->needs_gpu && !probe->only_looks;
+}
+
+/* Of a fleet's probe the other nodes may be the cause, unless not even KILL ends it. */
+static void note_hang(struct agent *agent, const struct task *task)
+{
+	const struct disagg_probe *probe = task->work.probe;
+	bool stuck = task->child.end == DISAGG_CHILD_STUCK;
+	const char **hung = NULL;
+
+	if (!probe || (!stuck && task->child.end != DISAGG_CHILD_LATE))
+		return;
+	if (task->work.gpu)
+		hung = &agent->hung[task->work.gpu->index];
+	else if (uses_all(probe) && (stuck || probe->kind == DISAGG_PROBE_NODE))
+		hung = &agent->hung_node;
+	if (hung && !*hung)
+		*hung = probe->name;
+}
+
+/* Another probe there would cost its deadline too, and tell no more. */
+static int refuse_hung(const struct agent *agent, const struct task *task, struct disagg_err *err)
+{
+	const struct disagg_gpu *gpu = task->work.gpu;
+
+	if (gpu && agent->hung[gpu->index])
+		return disagg_err_set(err, DISAGG_SYSTEM, "%s did not return on this GPU",
+			agent->hung[gpu->index]);
+	if (gpu || !uses_all(task->work.probe))
+		return 0;
+	for (size_t i = 0; i < agent->gpus.count; i++) {
+		int index = agent->gpus.gpu[i].index;
+
+		if (agent->hung[index])
+			return disagg_err_set(err, DISAGG_SYSTEM,
+				"%s did not return on GPU %d of this node", agent->hung[index],
+				index);
+	}
+	if (agent->hung_node)
+		return disagg_err_set(err, DISAGG_SYSTEM, "%s did not return on this node's GPUs",
+			agent->hung_node);
+	return 0;
+}
+
 /* Fills the work from the message; the JSON stays with the task. */
 static int read_start(struct agent *agent, const struct disagg_message *message, struct task *task,
 	unsigned *ret_deadline_ms, struct disagg_err *err)
@@ -169,9 +217,8 @@ static int read_start(struct agent *agent, const struct disagg_message *message,
 			task->work.gpu = &agent->gpus.gpu[i];
 	if (gpu >= 0 && !task->work.gpu)
 		return disagg_err_set(err, DISAGG_INVALID, "this node has no GPU %d", (int)gpu);
-	if (task->work.gpu && agent->stuck[gpu])
-		return disagg_err_set(err, DISAGG_SYSTEM, "GPU %d does not answer since '%s'",
-			(int)gpu, agent->stuck[gpu]);
+	if (refuse_hung(agent, task, err) != 0)
+		return -1;
 	disagg_json_int(disagg_json_at(task->body, "deadline_ms"), &deadline_ms);
 	*ret_deadline_ms = deadline_ms > 0 && deadline_ms < INT32_MAX
 				   ? (unsigned)deadline_ms
@@ -290,8 +337,7 @@ static void end_task(struct agent *agent, const struct task *task)
 	char how[MOST_REASON];
 
 	disagg_child_tell(&task->child, how, sizeof(how));
-	if (task->child.end == DISAGG_CHILD_STUCK && task->work.gpu)
-		agent->stuck[task->work.gpu->index] = task->work.probe->name;
+	note_hang(agent, task);
 	if (!task->work.probe)
 		end_devices(agent, task, how);
 	else if (task->child.end != DISAGG_CHILD_EXITED || !task->told)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARENA_BYTES ((size_t)16 << 30) /* 10,000 nodes' records are a few of these */
@@ -210,14 +211,47 @@ const struct disagg_probe_record *disagg_fleet_record(
 	return index < slot->records ? slot->record[index] : NULL;
 }
 
-/* A copy that lives as long as the run, made by the way that a node's own takes. */
-void disagg_fleet_emit(struct disagg_fleet *fleet, const struct disagg_probe_record *record)
+static double wall_s(void)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void disagg_fleet_leads(struct disagg_fleet *fleet, const struct disagg_probe *probe)
+{
+	fleet->leading = probe;
+	fleet->leading_s = wall_s();
+}
+
+static struct disagg_probe_record filled(
+	const struct disagg_fleet *fleet, const struct disagg_probe_record *given)
+{
+	struct disagg_probe_record record = *given;
+	double now_s = wall_s();
+
+	if (!record.probe && fleet->leading)
+		record.probe = fleet->leading->name;
+	if (!record.node)
+		record.node = fleet->node[0].name;
+	if (record.start_s > 0)
+		return record;
+	record.start_s = fleet->leading ? fleet->leading_s : now_s;
+	if (record.duration_ms <= 0 && now_s > record.start_s)
+		record.duration_ms = (now_s - record.start_s) * 1e3;
+	return record;
+}
+
+/* A copy that lives as long as the run, made by the way that a node's own takes. */
+void disagg_fleet_emit(struct disagg_fleet *fleet, const struct disagg_probe_record *given)
+{
+	const struct disagg_probe_record record = filled(fleet, given);
 	struct disagg_probe_record *copy = disagg_arena_alloc(&fleet->arena, sizeof(*copy));
 	struct disagg_strbuf text;
 
 	disagg_strbuf_init(&text, 0);
-	disagg_probe_record_put(&text, record);
+	disagg_probe_record_put(&text, &record);
 	if (copy && !text.failed &&
 		disagg_probe_record_read(&fleet->arena, text.text, text.len, copy, NULL) == 0)
 		keep(fleet, copy);

@@ -67,7 +67,8 @@ void disagg_fleet_stop(struct disagg_fleet *fleet, struct disagg_fleet_task *tas
 const struct disagg_probe_record *disagg_fleet_record(
 	const struct disagg_fleet *fleet, const struct disagg_fleet_task *task, size_t index);
 
-/* A record of the lead's own: a verdict over several nodes. */
+/* A record of the lead's own: a verdict over several nodes.  Where they are not set, probe
+ * is the one that runs, node the first, and start and duration are the probe's so far. */
 void disagg_fleet_emit(struct disagg_fleet *fleet, const struct disagg_probe_record *record);
 
 #endif

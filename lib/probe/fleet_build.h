@@ -65,6 +65,8 @@ struct disagg_fleet {
 	const struct disagg_probe_record **record;
 	size_t records, record_size;
 	int64_t alive_ns, tick_ns;
+	const struct disagg_probe *leading; /* NULL: none */
+	double leading_s;		    /* since when */
 	const char *cancelled;
 	const char *own_address; /* as others reach this node; NULL: not known yet */
 	bool out_of_memory;

@@ -50,6 +50,9 @@ const char *disagg_fleet_cancelled(const struct disagg_fleet *fleet);
 const struct disagg_probe_record *const *disagg_fleet_records(
 	const struct disagg_fleet *fleet, size_t *ret_count);
 
+/* From now on the lead's records are of this probe. */
+void disagg_fleet_leads(struct disagg_fleet *fleet, const struct disagg_probe *probe);
+
 /* How many tasks were started and how many of them have ended. */
 struct disagg_fleet_count {
 	size_t started, ended;

@@ -164,6 +164,13 @@ int disagg_localise_next(struct disagg_localise *search, const struct disagg_loc
 	return 0;
 }
 
+void disagg_localise_stop(struct disagg_localise *search)
+{
+	end_round(search);
+	if (search->rounds && !search->screened)
+		localise_screened(search);
+}
+
 void disagg_localise_result(struct disagg_localise *search, size_t index, const double *value)
 {
 	struct localise_test *test;

@@ -125,6 +125,10 @@ void disagg_localise_result(struct disagg_localise *search, size_t index, const 
  * round says nothing about its partner, and it gets no other. */
 void disagg_localise_drop(struct disagg_localise *search, uint32_t node);
 
+/* In place of the next round: takes the last one's results and decides what can be; what is
+ * open then stays so (DISAGG_FINDING_PAIR, DISAGG_FINDING_UNTESTED). */
+void disagg_localise_stop(struct disagg_localise *search);
+
 unsigned disagg_localise_rounds(const struct disagg_localise *search);
 size_t disagg_localise_tests(const struct disagg_localise *search);
 /* What a rail's values are held against, and the value below which it is slow. */

@@ -65,6 +65,9 @@ struct disagg_localise {
 /* Adds and hands out the tests of the next round.  -1: no memory. */
 int localise_plan(struct disagg_localise *search);
 
+/* Decides who is suspect, after round A. */
+void localise_screened(struct disagg_localise *search);
+
 /* Sets ref, floor and path_floor of every rail by the screened pairs. */
 void localise_refer(struct disagg_localise *search);
 

@@ -133,8 +133,9 @@ static void screen_again(struct disagg_localise *search)
 	}
 }
 
-static void judge_screened(struct disagg_localise *search)
+void localise_screened(struct disagg_localise *search)
 {
+	localise_refer(search);
 	for (size_t i = 0; i < search->test_count; i++) {
 		struct localise_test *test = &search->test[i];
 		bool slow = localise_test_slow(search, test, search->floor);
@@ -298,7 +299,7 @@ int localise_plan(struct disagg_localise *search)
 			screen_again(search);
 			return 0;
 		}
-		judge_screened(search);
+		localise_screened(search);
 	}
 	shuffle(search);
 	if (confirm(search) < 0 || repeat(search) < 0)

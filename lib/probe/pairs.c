@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/pairs_build.h"
 
+#include "lib/host/http.h"
 #include "lib/probe/phase.h"
 #include <math.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 
 #define BYTES	   (256ull << 20)
 #define ITERATIONS 20
-#define PLACE_MS   10000u
+#define PLACE_MS   30000u
+#define LEAST_MS   1000 /* a test is not begun with less */
 
 /* ---- who takes part ---- */
 
@@ -110,8 +112,14 @@ static int ask_places(struct pairs *pairs, struct disagg_err *err)
 	if (disagg_fleet_start(pairs->fleet, task, count, err) < 0 ||
 		disagg_fleet_await(pairs->fleet, task, count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		read_place(pairs, &task[i]);
+		/* it is cheap: where it fails, a test would too, and cost its partner's time */
+		if (task[i].state != DISAGG_TASK_FAILED)
+			continue;
+		pairs->takes_part[task[i].node] = false;
+		pairs->why[task[i].node] = task[i].reason;
+	}
 	number_leaves(pairs);
 	return 0;
 }
@@ -162,6 +170,7 @@ static int start_seconds(struct pairs *pairs, const struct disagg_localise_pair 
 		if (task[i].state != DISAGG_TASK_NOTED || !seen.id[0])
 			continue;
 		second->args = args_of(pairs, &pair[i], 1, seen.id);
+		second->deadline_ms = task[i].deadline_ms;
 		if (!second->args)
 			return disagg_err_nomem(err);
 		if (disagg_fleet_start(pairs->fleet, second, 1, err) < 0)
@@ -230,6 +239,19 @@ static void take_result(struct pairs *pairs, size_t at, const struct disagg_flee
 		disagg_localise_drop(pairs->search, (uint32_t)second->node);
 }
 
+static int64_t left_ms(const struct pairs *pairs)
+{
+	return (pairs->until_ns - disagg_monotonic_ns()) / 1000000;
+}
+
+/* Of a test that begins now. */
+static unsigned deadline_ms(const struct pairs *pairs)
+{
+	int64_t left = left_ms(pairs) > LEAST_MS ? left_ms(pairs) : LEAST_MS;
+
+	return left < pairs->probe->deadline_ms ? (unsigned)left : pairs->probe->deadline_ms;
+}
+
 static int measure(struct pairs *pairs, const struct disagg_localise_pair *pair, size_t count,
 	struct disagg_err *err)
 {
@@ -241,6 +263,7 @@ static int measure(struct pairs *pairs, const struct disagg_localise_pair *pair,
 	for (size_t i = 0; i < count; i++) {
 		task[i] = (struct disagg_fleet_task){.node = pair[i].a,
 			.probe = pairs->probe,
+			.deadline_ms = deadline_ms(pairs),
 			.args = args_of(pairs, &pair[i], 0, NULL)};
 		if (!task[i].args)
 			return disagg_err_nomem(err);
@@ -281,7 +304,15 @@ static int search(struct pairs *pairs, struct disagg_err *err)
 
 	if (ask_places(pairs, err) < 0 || open_search(pairs, err) < 0)
 		return -1;
+	pairs->start_ns = disagg_monotonic_ns();
+	pairs->until_ns = pairs->start_ns +
+			  (int64_t)DISAGG_PAIRS_DEADLINES * pairs->probe->deadline_ms * 1000000;
 	do {
+		pairs->cut = disagg_localise_rounds(pairs->search) && left_ms(pairs) < LEAST_MS;
+		if (pairs->cut) {
+			disagg_localise_stop(pairs->search);
+			break;
+		}
 		if (disagg_localise_next(pairs->search, &pair, &count, err) < 0 ||
 			(count && measure(pairs, pair, count, err) < 0))
 			return -1;

@@ -24,6 +24,11 @@
  */
 #define DISAGG_PAIRS_OF_LINE 0.9
 
+/* All rounds together, of the probe's deadline: a test that hangs costs one of them, and the
+ * search needs no more than eight or so in a row.  After it what is known is told, in a
+ * record "search" with what it took, and the rest is unknown. */
+#define DISAGG_PAIRS_DEADLINES 10
+
 /* A node's part: args {"place":true} asks for its place by a note,
  * {"leaf":"s0.s1","ports_gbs":400.0}, each where it is known; others are pair.h's. */
 int disagg_pairs_run(struct disagg_probe_run *run, struct disagg_err *err);

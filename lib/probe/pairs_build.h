@@ -21,6 +21,8 @@ struct pairs {
 	const char **why; /* of a node: how its last task failed; NULL */
 	double *best;	  /* of a node: of its tests, the worst rail; -1 */
 	unsigned *tests;
+	int64_t start_ns, until_ns; /* of the search */
+	bool cut;		    /* it had no time to come to its end */
 };
 
 /* pairs_verdict.c: records of the findings, and of the nodes that passed. */

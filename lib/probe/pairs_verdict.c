@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/pairs_build.h"
 
+#include "lib/host/http.h"
 #include <stdio.h>
+#include <string.h>
 
 #define REASON 768
 
@@ -89,8 +91,9 @@ static void tell_pair(const struct pairs *pairs, const struct disagg_finding *fi
 	const char *held, char *reason)
 {
 	snprintf(reason, REASON,
-		"%.4g GB/s between %s and %s, and no node was left to tell which of both; %s",
-		finding->value, name_of(pairs, finding->a), name_of(pairs, finding->b), held);
+		"%.4g GB/s between %s and %s, and no %s was left to tell which of both; %s",
+		finding->value, name_of(pairs, finding->a), name_of(pairs, finding->b),
+		pairs->cut ? "time" : "node", held);
 }
 
 static void tell_fleet(const struct pairs *pairs, const struct disagg_finding *finding,
@@ -116,7 +119,10 @@ static void tell_untested(const struct pairs *pairs, const struct disagg_finding
 	const char *why = pairs->why[finding->a];
 
 	(void)held;
-	snprintf(reason, REASON, "%s", why ? why : "no node was left to test it with");
+	snprintf(reason, REASON, "%s",
+		why	     ? why
+		: pairs->cut ? "no time was left to test it"
+			     : "no node was left to test it with");
 }
 
 static const struct kind {
@@ -158,6 +164,9 @@ static void tell(struct pairs *pairs, const struct disagg_finding *finding)
 	record.status = kind->status;
 	if (finding->relative && record.status == DISAGG_PROBE_FAIL)
 		record.status = DISAGG_PROBE_WARN;
+	/* which of both was never measured at all */
+	if (finding->kind == DISAGG_FINDING_PAIR && finding->value <= 0)
+		record.status = DISAGG_PROBE_UNKNOWN;
 	record.reason = reason;
 	record.hint = kind->hint;
 	record.has_value = finding->value > 0;
@@ -212,6 +221,29 @@ static void tell_no_gpu(struct pairs *pairs, uint32_t node)
 	disagg_fleet_emit(pairs->fleet, &record);
 }
 
+/* What the search took, for whoever waited for it. */
+static void tell_search(struct pairs *pairs)
+{
+	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
+	char reason[160];
+	double most_s = DISAGG_PAIRS_DEADLINES * pairs->probe->deadline_ms / 1e3;
+
+	record.probe = pairs->probe->name;
+	record.node = name_of(pairs, 0);
+	record.param = "search";
+	record.has_value = true;
+	record.value = (double)(disagg_monotonic_ns() - pairs->start_ns) / 1e9;
+	record.unit = "s";
+	snprintf(reason, sizeof(reason), "%u rounds, %zu tests%s",
+		disagg_localise_rounds(pairs->search), disagg_localise_tests(pairs->search),
+		pairs->cut ? "" : ", to its end");
+	if (pairs->cut)
+		snprintf(reason + strlen(reason), sizeof(reason) - strlen(reason),
+			": cut off after %.0f s, so that some nodes are undecided", most_s);
+	record.reason = reason;
+	disagg_fleet_emit(pairs->fleet, &record);
+}
+
 int pairs_tell(struct pairs *pairs, struct disagg_err *err)
 {
 	const struct disagg_finding *finding;
@@ -235,5 +267,6 @@ int pairs_tell(struct pairs *pairs, struct disagg_err *err)
 	for (uint32_t i = 0; i < pairs->nodes; i++)
 		if (!told[i])
 			tell_good(pairs, i);
+	tell_search(pairs);
 	return 0;
 }

@@ -98,6 +98,7 @@ const struct disagg_probe disagg_probes[] = {
 		.deadline_ms = 30000,
 		.about =
 			"copies from the host and back, one GPU after another (pcie.h2d, pcie.d2h)",
+		.emits = {"pcie.h2d", "pcie.d2h"},
 		.run = disagg_probe_pcie_run,
 	},
 	{

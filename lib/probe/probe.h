@@ -73,6 +73,8 @@ enum disagg_probe_suite { /* bits */
 	DISAGG_SUITE_THOROUGH = 4,
 };
 
+#define DISAGG_PROBE_EMITS 3
+
 struct disagg_fleet;
 
 struct disagg_probe {
@@ -83,6 +85,8 @@ struct disagg_probe {
 	bool only_looks;      /* needs_gpu, but also where other processes use the GPUs */
 	unsigned deadline_ms; /* of one child */
 	const char *about;    /* one line, for --list */
+	const char
+		*emits[DISAGG_PROBE_EMITS]; /* other names that its records have; ends with NULL */
 	/*
 	 * 0: what it had to say is said.  -1: err says why not: DISAGG_SKIPPED becomes the
 	 * status skip, every other code unknown.  Never fail: a failed measurement is a record.
@@ -96,6 +100,7 @@ struct disagg_probe {
 /* All probes in the order they run in; ends with name NULL. */
 extern const struct disagg_probe disagg_probes[];
 
+/* By its own name. */
 const struct disagg_probe *disagg_probe_find(const char *name);
 
 #endif

@@ -3,15 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double wall_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- what did not come ---- */
 
@@ -37,7 +28,6 @@ static void emit_absence(struct disagg_fleet *fleet, const struct absence *absen
 	}
 	record.status = absence->status;
 	record.reason = absence->reason;
-	record.start_s = wall_s();
 	disagg_fleet_emit(fleet, &record);
 }
 
@@ -204,6 +194,7 @@ static int run_fleet(struct round *round, struct disagg_err *err)
 
 static int run_probe(struct round *round, struct disagg_err *err)
 {
+	disagg_fleet_leads(round->fleet, round->probe);
 	switch (round->probe->kind) {
 	case DISAGG_PROBE_NODE:
 		return run_nodes(round, err);

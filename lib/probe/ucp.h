@@ -93,6 +93,7 @@ struct disagg_ucp_request_param {
 #define DISAGG_UCP_FUNCTIONS(X)                                                                    \
 	X(get_version, ucp_get_version, void, (unsigned *, unsigned *, unsigned *))                \
 	X(config_read, ucp_config_read, signed char, (const char *, const char *, void **))        \
+	X(config_modify, ucp_config_modify, signed char, (void *, const char *, const char *))     \
 	X(config_release, ucp_config_release, void, (void *))                                      \
 	X(init, ucp_init_version, signed char,                                                     \
 		(unsigned, unsigned, const struct disagg_ucp_params *, const void *,               \

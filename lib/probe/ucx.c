@@ -23,23 +23,41 @@ static int failed(struct disagg_err *err, const char *what, int status)
 
 /* ---- our side ---- */
 
-static int start(struct disagg_ucx *ucx, struct disagg_err *err)
+/* `tls` in place of UCX_TLS; NULL: as it is.  The returned status is UCX's. */
+static int start_context(struct disagg_ucx *ucx, const char *tls)
 {
 	struct disagg_ucp_params params = {
 		.field_mask = DISAGG_UCP_PARAM_FEATURES, .features = DISAGG_UCP_FEATURE_RMA};
+	void *config;
+	int status = ucx->ucp.config_read(NULL, NULL, &config);
+
+	if (status)
+		return status;
+	if (tls)
+		status = ucx->ucp.config_modify(config, "TLS", tls);
+	if (!status)
+		status = ucx->ucp.init(
+			DISAGG_UCP_MAJOR, DISAGG_UCP_MINOR, &params, config, &ucx->context);
+	ucx->ucp.config_release(config);
+	return status;
+}
+
+/* Nodes that are namespaces or containers of one machine look like one node to UCX, which
+ * then takes memory that they do not share: it is left out, but where the user has chosen
+ * transports, and where UCX is too old to know how. */
+static int start(struct disagg_ucx *ucx, struct disagg_err *err)
+{
+	const char *chosen = getenv("UCX_TLS");
 	struct disagg_ucp_worker_params worker = {.field_mask = DISAGG_UCP_WORKER_THREAD_MODE,
 		.thread_mode = DISAGG_UCP_THREAD_SINGLE};
 	struct disagg_ucp_mem_params mem = {
 		.field_mask = DISAGG_UCP_MEM_ADDRESS | DISAGG_UCP_MEM_LENGTH,
 		.address = ucx->region,
 		.length = 2 * DISAGG_UCX_HALF};
-	void *config;
-	int status = ucx->ucp.config_read(NULL, NULL, &config);
+	int status = start_context(ucx, chosen && chosen[0] ? NULL : DISAGG_UCX_NO_SHARED);
 
-	if (status)
-		return failed(err, "read its settings", status);
-	status = ucx->ucp.init(DISAGG_UCP_MAJOR, DISAGG_UCP_MINOR, &params, config, &ucx->context);
-	ucx->ucp.config_release(config);
+	if (status && !(chosen && chosen[0]))
+		status = start_context(ucx, NULL);
 	if (status)
 		return failed(err, "start", status);
 	status = ucx->ucp.worker_create(ucx->context, &worker, &ucx->worker);

@@ -30,8 +30,13 @@ struct disagg_ucx_peer {
 	uint64_t address; /* of its region */
 };
 
+/* UCX's alias for what is shared on one machine (sysv, posix, xpmem, knem, cma), excluded:
+ * src/ucp/core/ucp_context.c, ucp_tl_aliases. */
+#define DISAGG_UCX_NO_SHARED "^sm"
+
 /* DISAGG_SKIPPED: no UCX; DISAGG_SYSTEM: it does not start.  Settings are UCX's own
- * variables, UCX_TLS and the like.  `pattern` as the responder's. */
+ * variables; without UCX_TLS, shared memory is left out, for the other process is on
+ * another node.  `pattern` as the responder's. */
 int disagg_ucx_open(struct disagg_ucx *ucx, struct disagg_arena *arena,
 	const unsigned char *pattern, struct disagg_err *err);
 void disagg_ucx_close(struct disagg_ucx *ucx);

@@ -24,12 +24,11 @@ exec "$@"
 SH
 chmod 755 "$WORK/start.sh"
 
-# STUB_FAULTS in the environment are the caller's; records in $WORK/DIR.  UCX_TLS: the
-# nodes are one host, whose shared memory UCX would take, and nodes have none.
+# STUB_FAULTS in the environment are the caller's; records in $WORK/DIR.
 probe() { # DIR OPTION...
 	local dir=$1
 	shift
-	as_user env LD_LIBRARY_PATH="$WORK/stubs" UCX_TLS=tcp,self STUB_GPUS=2 STUB_NOISE=2 \
+	as_user env LD_LIBRARY_PATH="$WORK/stubs" STUB_GPUS=2 STUB_NOISE=2 \
 		STUB_SEED="${STUB_SEED:-1}" STUB_FAULTS="${STUB_FAULTS:-}" \
 		srun -N16 --ntasks-per-node=1 --gpus-per-node=2 --exclusive --no-kill \
 		./start.sh "$WORK/bin/disagg-probe" --out="$dir" "${small[@]}" "$@" </dev/null

@@ -139,6 +139,20 @@ static int lead(
 	return 0;
 }
 
+/* A record with nothing but a value. */
+static int lead_terse(
+	struct disagg_fleet *fleet, const struct disagg_probe *probe, struct disagg_err *err)
+{
+	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
+
+	(void)probe;
+	(void)err;
+	record.has_value = true;
+	record.value = 5;
+	disagg_fleet_emit(fleet, &record);
+	return 0;
+}
+
 static int lead_skips(
 	struct disagg_fleet *fleet, const struct disagg_probe *probe, struct disagg_err *err)
 {
@@ -165,6 +179,7 @@ static const struct disagg_probe probes[] = {
 		.run = told,
 		.lead = lead},
 	{.name = "fleet_skips", .kind = DISAGG_PROBE_FLEET, .lead = lead_skips},
+	{.name = "terse", .kind = DISAGG_PROBE_FLEET, .lead = lead_terse},
 	{.name = "kills_agent", .deadline_ms = LIMIT_MS, .run = kills_agent},
 	{.name = "after", .deadline_ms = LIMIT_MS, .run = measure},
 	{.name = NULL},
@@ -298,6 +313,9 @@ static void test_all(void)
 		"a line without end is ended");
 	is_status(find(fleet, "fleet_skips", "n2", -1), DISAGG_PROBE_SKIP, "3 nodes",
 		"a probe over the fleet can skip");
+	record = find(fleet, "terse", "n1", -1);
+	ok(record && record->value > 4.9 && record->start_s > 1e9 && record->duration_ms >= 0,
+		"what the lead leaves out is filled in: probe, node and time");
 	is_status(find(fleet, "kills_agent", "n2", -1), DISAGG_PROBE_UNKNOWN, "connection",
 		"a node whose agent dies is unknown");
 	ok(find(fleet, "kills_agent", "n1", -1) && find(fleet, "kills_agent", "n3", -1),
@@ -361,6 +379,72 @@ static void test_busy(void)
 	run_all(&fleetcase);
 	is_status(find(fleetcase.fleet, "of_gpu", "n1", 1), DISAGG_PROBE_PASS, NULL,
 		"it is measured");
+	fleetcase_end(&fleetcase);
+}
+
+/* n1's GPU 1 does not return. */
+static int hangs_on_one(struct disagg_probe_run *run, struct disagg_err *err)
+{
+	while (run->gpu && run->gpu->index == 1)
+		pause();
+	return measure(run, err);
+}
+
+static int hangs_always(struct disagg_probe_run *run, struct disagg_err *err)
+{
+	(void)run;
+	(void)err;
+	return pause();
+}
+
+static void test_hung(void)
+{
+	static const struct disagg_probe few[] = {
+		{.name = "all_hang", .needs_gpu = true, .deadline_ms = 100, .run = hangs_always},
+		{.name = "all", .needs_gpu = true, .deadline_ms = LIMIT_MS, .run = measure},
+		{.name = "hangs",
+			.kind = DISAGG_PROBE_GPU,
+			.needs_gpu = true,
+			.deadline_ms = 100,
+			.run = hangs_on_one},
+		{.name = "next",
+			.kind = DISAGG_PROBE_GPU_ALONE,
+			.needs_gpu = true,
+			.deadline_ms = LIMIT_MS,
+			.run = hangs_on_one},
+		{.name = "all_again", .needs_gpu = true, .deadline_ms = LIMIT_MS, .run = measure},
+		{.name = "looks",
+			.needs_gpu = true,
+			.only_looks = true,
+			.deadline_ms = LIMIT_MS,
+			.run = measure},
+		{.name = "host", .deadline_ms = LIMIT_MS, .run = measure}, {.name = NULL}};
+	struct fleetcase fleetcase = {.probes = few, .nodes = 1, .devices = two_gpus};
+	struct disagg_err err = DISAGG_ERR_INIT;
+	const struct disagg_fleet *fleet;
+
+	is_int(fleetcase_start(&fleetcase, &err), 0, "a node with a GPU that hangs joins");
+	fleet = fleetcase.fleet;
+	run_all(&fleetcase);
+	is_status(find(fleet, "all_hang", "n1", -1), DISAGG_PROBE_UNKNOWN, "no end within",
+		"what hangs on all GPUs is unknown");
+	is_status(find(fleet, "all", "n1", -1), DISAGG_PROBE_UNKNOWN,
+		"all_hang did not return on this node's GPUs",
+		"the next on all of them is not begun");
+	is_status(find(fleet, "hangs", "n1", 0), DISAGG_PROBE_PASS, NULL,
+		"each GPU alone is measured");
+	is_status(find(fleet, "hangs", "n1", 1), DISAGG_PROBE_UNKNOWN, "no end within",
+		"one that hangs is unknown");
+	is_status(find(fleet, "next", "n1", 1), DISAGG_PROBE_UNKNOWN,
+		"hangs did not return on this GPU", "the next probe does not wait for it");
+	is_status(find(fleet, "next", "n1", 0), DISAGG_PROBE_PASS, NULL,
+		"and measures the other one");
+	is_status(find(fleet, "all_again", "n1", -1), DISAGG_PROBE_UNKNOWN,
+		"hangs did not return on GPU 1 of this node", "nor does one of all GPUs");
+	is_status(find(fleet, "looks", "n1", -1), DISAGG_PROBE_PASS, NULL,
+		"what only looks is asked");
+	is_status(find(fleet, "host", "n1", -1), DISAGG_PROBE_PASS, NULL,
+		"and so is what needs no GPU");
 	fleetcase_end(&fleetcase);
 }
 
@@ -435,6 +519,7 @@ int main(void)
 	test_all();
 	test_no_gpu();
 	test_busy();
+	test_hung();
 	test_absent();
 	test_chatter();
 	return tap_done();

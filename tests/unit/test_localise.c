@@ -244,6 +244,54 @@ static void more_bad_than_good(void)
 }
 
 /* A limit that is moved by its own size changes the outcome. */
+/* Stopped before round `after`: node 0 slow with all, the others fast. */
+static size_t stopped(unsigned after, enum disagg_finding_kind kind, size_t *ret_others)
+{
+	struct disagg_arena arena = DISAGG_ARENA_INIT;
+	struct disagg_localise_setup setup = {.nodes = 16, .rails = 1, .seed = 3};
+	const struct disagg_localise_pair *pair;
+	const struct disagg_finding *finding = NULL;
+	struct disagg_localise *search;
+	size_t count, found = 0;
+
+	*ret_others = 0;
+	if (disagg_localise_new(&arena, &setup, &search, NULL) < 0)
+		return 0;
+	for (unsigned round = 0; round < after; round++) {
+		if (disagg_localise_next(search, &pair, &count, NULL) < 0)
+			return 0;
+		for (size_t i = 0; i < count; i++) {
+			double value = pair[i].a && pair[i].b ? 1 : 0.5;
+
+			disagg_localise_result(search, i, &value);
+		}
+	}
+	disagg_localise_stop(search);
+	if (disagg_localise_findings(search, &finding, &count, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		found += finding[i].kind == kind;
+		*ret_others += finding[i].kind != kind;
+	}
+	disagg_arena_release(&arena);
+	return found;
+}
+
+static void stops(void)
+{
+	size_t others;
+
+	is_int((intmax_t)stopped(0, DISAGG_FINDING_UNTESTED, &others), 16,
+		"stopped at once: no node is tested");
+	/* one slow pair of eight repeats the round first */
+	is_int((intmax_t)stopped(1, DISAGG_FINDING_PAIR, &others), 1,
+		"stopped after the first round: one of the two is slow");
+	is_int((intmax_t)others, 0, "and nothing is said of the rest");
+	is_int((intmax_t)stopped(3, DISAGG_FINDING_NODE, &others), 0,
+		"stopped before the third confirmation: no node is guilty");
+	is_int((intmax_t)stopped(12, DISAGG_FINDING_NODE, &others), 1, "at its end one is");
+}
+
 static void limits(void)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
@@ -306,6 +354,7 @@ int main(int argc, char **argv)
 	two();
 	more_bad_than_good();
 	crosses_leaves();
+	stops();
 	limits();
 	setups();
 	return tap_done();

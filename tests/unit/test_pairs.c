@@ -31,6 +31,12 @@ static const struct disagg_probe probes[] = {
 		.deadline_ms = 4000,
 		.run = with_stub,
 		.lead = disagg_pairs_lead},
+	{.name = "cut", /* no time for a second round */
+		.kind = DISAGG_PROBE_FLEET,
+		.needs_gpu = true,
+		.deadline_ms = 1,
+		.run = with_stub,
+		.lead = disagg_pairs_lead},
 	{.name = NULL},
 };
 
@@ -58,6 +64,7 @@ struct tally {
 	int rail;
 	double value, ref;
 	char reason[800];
+	char search[200]; /* what is said of all of it */
 };
 
 static struct tally tally_of(struct disagg_fleet *fleet)
@@ -69,6 +76,8 @@ static struct tally tally_of(struct disagg_fleet *fleet)
 	for (size_t i = 0; i < count; i++) {
 		const struct disagg_probe_record *record = records[i];
 
+		if (record->param && strcmp(record->param, "search") == 0)
+			snprintf(tally.search, sizeof(tally.search), "%s", record->reason);
 		if (!record->param || strcmp(record->param, "verdict") != 0) {
 			tally.pairs += record->peer && record->rail >= 0;
 			continue;
@@ -125,6 +134,17 @@ static void few(void)
 	ok(tally.value < 0.95 * tally.ref && tally.value > 0.7 * tally.ref,
 		"with its value and what was expected");
 	has_str(tally.reason, "on rail 1, with each of", "and why");
+	has_str(tally.search, " tests, to its end", "what the search took is told");
+}
+
+/* The search has a limit; what is not decided then is against nobody. */
+static void is_cut(void)
+{
+	struct tally tally = run(4, "", 2);
+
+	is_int((intmax_t)(tally.fails + tally.warns), 0, "a search that is cut off blames nobody");
+	ok(tally.unknowns > 0, "and says what is not known");
+	has_str(tally.search, "1 rounds, 2 tests: cut off after 0 s", "and that it was cut off");
 }
 
 static void searches(size_t nodes)
@@ -173,6 +193,7 @@ int main(int argc, char **argv)
 	use_stubs(argv);
 	if (argc == 1) {
 		few();
+		is_cut();
 	} else {
 		searches((size_t)nodes);
 		many((size_t)nodes);
