@@ -8,7 +8,7 @@
 
 #define MAD_TO_SD   1.4826 /* of a normal distribution */
 #define FLEET_SD    3.5
-#define MAD_ERROR   2.33 /* two standard errors of a MAD of one value, in MADs */
+#define MAD_ERROR   5.5 /* over the root of the members: how much wider for a MAD of few */
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
