@@ -250,6 +250,16 @@ PATH=$dir/bin:$PATH run "$report" --drain good.jsonl
 check "$([ ! -e told ] && echo 1)" "a good fleet"
 PATH=$dir/bin:$PATH run "$report" --drain unknown.jsonl
 check "$([ ! -e told ] && echo 1)" "unknown drains nothing"
+slurm 24
+cp one.jsonl open.jsonl
+chmod 666 open.jsonl
+PATH=$dir/bin:$PATH run "$report" --drain open.jsonl
+check "$([ ! -e told ] && echo 1)" "a file that others may write to drains nothing"
+has err "nothing is drained: another user may have written open.jsonl" "and that is told"
+# by a pipe: a file on stdin is still that file
+# shellcheck disable=SC2002
+cat open.jsonl | PATH=$dir/bin:$PATH "$report" --drain - >/dev/null 2>&1
+check "$([ -e told ] && echo 1)" "who hands it on vouches for it"
 slurm 2
 drain
 has err "not drained, for Slurm does not know it: gpu0003" "a node that Slurm does not know"

@@ -57,6 +57,8 @@ made=$(archive "$job")
 is "${made##*/}" "job_${job}_failure_$(date -u +%Y%m%d).tar.gz" "a job that failed leaves an archive"
 is "$(stat -c %U "$made")" "$TEST_USER" "which is the user's"
 is "$(tar tzf "$made" | head -n 1)" "job_$job/summary.txt" "its first member is the summary"
+has "$(tar xzOf "$made" --wildcards "job_$job/exits/*.jsonl" | grep '"worker":"decode_1"')" '"status":768' \
+	"how the worker ended is in it"
 summary=$(tar xzOf "$made" "job_$job/summary.txt")
 has "$summary" "decode_1" "which names the worker that died"
 has "$summary" "exit status 3" "and how"
