@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/judge.h"
 
+#include "lib/probe/noise.h"
 #include "lib/base/num.h"
 #include <math.h>
 #include <stdio.h>
@@ -346,7 +347,7 @@ static int gather(struct disagg_arena *arena, struct disagg_judge_cohort *cohort
 		values[count++] = cohort->record[i]->value;
 	}
 	disagg_stats_of(values, count, &cohort->stats);
-	return 0;
+	return disagg_noise_of(arena, cohort->record, cohort->count, &cohort->noise);
 }
 
 static void set_span(struct bench *bench)
@@ -355,11 +356,15 @@ static void set_span(struct bench *bench)
 	double rel = bench->less ? REL_LATENCY : bench->rule->rel;
 	double times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
 	double by_rel = rel * stats->median, by_mad = times * MAD_TO_SD * stats->mad;
+	double by_noise = times * bench->cohort->noise;
 
 	if (stats->count < DISAGG_JUDGE_MEMBERS || stats->median <= 0)
 		return;
-	bench->span = by_rel > by_mad ? by_rel : by_mad;
-	if (by_mad > by_rel)
+	bench->span = fmax(by_rel, fmax(by_mad, by_noise));
+	if (by_noise > by_rel && by_noise > by_mad)
+		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x the noise of a value",
+			times);
+	else if (by_mad > by_rel)
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x 1.4826 x MAD", times);
 	else
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.0f %%", 100 * rel);

@@ -16,13 +16,14 @@
  * 2 reference: below 0.90 of it fails, below 0.95 warns; of a collective ("nccl.")
  *   0.80 up to 16 MiB, 0.85 up to 128 MiB, 0.90 above, and 0.05 more to warn.  A
  *   reference of low confidence can only warn.
- * 3 fleet: below median - max(rel * median, k * 1.4826 * MAD) of 8 or more fails,
+ * 3 fleet: below median - max(rel * median, k * 1.4826 * MAD, k * noise) of 8 or more fails,
  *   with rel 7 % for gemm and kv, 5 % for nccl and rdma, 3 % for hbm, pcie and p2p,
  *   20 % for storage and whatever is better when less.  Where MAD is 0, rel alone decides.
  *   k is 3.5 * (1 + 2.33 / sqrt(members)): a MAD of few values is itself uncertain, by
  *   1.166 / sqrt(members) of it (its efficiency is 37 %: Rousseeuw and Croux, 1993), and
  *   two of these are allowed.  Without, a healthy metric of 32 has a false flag in 1 to
- *   4 % of runs where the noise is above rel; with it in 0.2 %.
+ *   4 % of runs where the noise is above rel; with it in 0.2 %, and with the noise of
+ *   a value (noise.h) beside it in less: that is known from all samples.
  *
  * Where less is better all three are mirrored (1/0.90 of the reference), and what is
  * as far on the good side of the fleet warns, for it cannot have measured the same.
@@ -50,6 +51,7 @@ struct disagg_judge_cohort {
 
 	/* what came of it */
 	struct disagg_stats stats; /* of the values; count 0: none */
+	double noise;		   /* of one of them, by its samples; 0: not known */
 	bool has_reference;
 	struct disagg_reference_value reference;
 };

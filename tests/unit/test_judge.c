@@ -441,6 +441,86 @@ static void simulate(void)
 	ok(found >= ROUNDS * SLOW * 95 / 100, "at least 95 % of the slow ones are found");
 }
 
+/* Values that agree by chance, of samples that do not. */
+static void noises(struct fleet *fleet)
+{
+	static const struct kind copy = {"pcie.h2d", "256K", "GB/s", DISAGG_BETTER_MORE, NULL, 0};
+	static const struct {
+		double value;
+		enum disagg_probe_status want;
+		const char *reason;
+	} rows[] = {
+		{4809, DISAGG_PROBE_PASS, NULL},
+		{4808, DISAGG_PROBE_FAIL,
+			"4808 GB/s is below 4808.7: the median of 16 is 5000, less 5.54 x the "
+			"noise of a value"},
+	};
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(*rows); row++) {
+		for (size_t i = 0; i < 16; i++) {
+			struct disagg_probe_record *record = &fleet->record[i];
+
+			set(record, &copy, i ? 5000 + (double)(i % 3) - 1 : rows[row].value);
+			record->raw_count = 3;
+			record->raw[0] = record->value - 40;
+			record->raw[1] = record->value;
+			record->raw[2] = record->value + 40;
+		}
+		is_status(judge(fleet, &copy, 16, "judging noise"), rows[row].want,
+			rows[row].reason, "the noise of the samples counts");
+	}
+	fleet->record[0].raw_count = 2;
+	fleet->record[0].status = DISAGG_PROBE_PASS;
+	fleet->record[0].reason = NULL;
+	for (size_t i = 1; i < 16; i++) {
+		fleet->record[i].raw_count = 2;
+		fleet->record[i].status = DISAGG_PROBE_PASS;
+	}
+	is_status(judge(fleet, &copy, 16, "judging noise"), DISAGG_PROBE_FAIL,
+		"4808 GB/s is below 4850: the median of 16 is 5000, less 3 %",
+		"two samples tell no noise");
+}
+
+/* 16 nodes with 2 GPUs, each value the median of three samples with 2 % of noise. */
+static void simulate_small(void)
+{
+	enum { GPUS = 32, COHORTS = 4000 };
+	static const struct kind copy = {"pcie.h2d", "256K", "GB/s", DISAGG_BETTER_MORE, NULL, 0};
+	struct fleet *fleet = calloc(1, sizeof(*fleet));
+	uint64_t seed = 7;
+	size_t flags = 0, found = 0;
+
+	for (unsigned cohort = 0; fleet && cohort < COHORTS; cohort++) {
+		struct disagg_arena scratch = DISAGG_ARENA_INIT;
+		struct disagg_err err = DISAGG_ERR_INIT;
+
+		fleet->cohort = (struct disagg_judge_cohort){.record = fleet->at, .count = GPUS};
+		for (unsigned i = 0; i < GPUS; i++) {
+			struct disagg_probe_record *record = &fleet->record[i];
+			double raw[3], mean = i ? 56.8 : 0.85 * 56.8;
+
+			for (unsigned j = 0; j < 3; j++)
+				raw[j] = mean * (1 + 0.02 * normal(&seed));
+			set(record, &copy,
+				fmax(fmin(raw[0], raw[1]), fmin(fmax(raw[0], raw[1]), raw[2])));
+			memcpy(record->raw, raw, sizeof(raw));
+			record->raw_count = 3;
+			fleet->at[i] = record;
+		}
+		if (disagg_judge_values(&scratch, NULL, &fleet->cohort, &fleet->finding, &err) != 0)
+			ok(false, "no memory");
+		found += fleet->record[0].status == DISAGG_PROBE_FAIL;
+		for (unsigned i = 1; i < GPUS; i++)
+			flags += fleet->record[i].status == DISAGG_PROBE_FAIL;
+		disagg_arena_release(&scratch);
+	}
+	printf("# %d metrics of %d GPUs: %zu false flags, %zu slow ones found\n", COHORTS, GPUS,
+		flags, found);
+	is_int((intmax_t)flags, 0, "no false flag in a small fleet with noise");
+	ok(found >= COHORTS * 99 / 100, "a GPU at 0.85 is found");
+	free(fleet);
+}
+
 int main(void)
 {
 	struct disagg_err err = DISAGG_ERR_INIT;
@@ -458,7 +538,9 @@ int main(void)
 	common_causes(fleet);
 	statuses(fleet);
 	digests(fleet);
+	noises(fleet);
 	simulate();
+	simulate_small();
 	free(fleet);
 	disagg_arena_release(&arena);
 	return tap_done();
