@@ -105,6 +105,7 @@ int disagg_adapter_job(
 	if (get_u32(sp, S_JOB_ID, "job's number", &facts.job_id, err) ||
 		get_u32(sp, S_JOB_STEPID, "step's number", &facts.step_id, err) ||
 		get_u32(sp, S_JOB_NNODES, "step's number of nodes", &facts.nodes, err) ||
+		get_u32(sp, S_JOB_NODEID, "node's place in the step", &facts.node_id, err) ||
 		get_u32(sp, S_JOB_LOCAL_TASK_COUNT, "number of tasks on this node",
 			&facts.local_tasks, err))
 		return -1;

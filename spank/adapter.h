@@ -30,7 +30,8 @@ void disagg_adapter_unsetenv(struct spank_handle *sp, const char *name);
 struct disagg_job_facts {
 	uint32_t job_id;
 	uint32_t step_id;
-	uint32_t nodes; /* of the step */
+	uint32_t nodes;	  /* of the step */
+	uint32_t node_id; /* this node's place among them */
 	uint32_t local_tasks;
 };
 

@@ -131,6 +131,20 @@ static int prepare(
 	return view->err.code ? -1 : check_fit(view, sp);
 }
 
+/* SLURMD_NODENAME is not of this node yet: it is what srun's caller had, and slurmstepd
+ * sets it when it starts a task. */
+static const char *step_node(
+	struct disagg_node_view *view, struct spank_handle *sp, const struct disagg_job_facts *job)
+{
+	const char *text = disagg_adapter_getenv(sp, &view->arena, "SLURM_STEP_NODELIST", NULL);
+	struct disagg_hostlist hosts = {0};
+
+	if (!text || disagg_hostlist_parse(&view->arena, text, &hosts, NULL) ||
+		hosts.count != job->nodes || job->node_id >= hosts.count)
+		return NULL;
+	return hosts.name[job->node_id];
+}
+
 /* Of the steps of a job that has a plan; the batch script's own end is Slurm's to tell. */
 static void prepare_exits(struct disagg_node_view *view, struct spank_handle *sp)
 {
@@ -143,7 +157,7 @@ static void prepare_exits(struct disagg_node_view *view, struct spank_handle *sp
 		job.step_id >= LAST_STEP_ID || disagg_adapter_user(sp, &view->arena, &user))
 		return;
 	job_id = disagg_arena_printf(&view->arena, "%" PRIu32, job.job_id);
-	node = disagg_adapter_getenv(sp, &view->arena, "SLURMD_NODENAME", NULL);
+	node = step_node(view, sp, &job);
 	restart = disagg_adapter_getenv(sp, &view->arena, "SLURM_RESTART_COUNT", NULL);
 	if (view->has_role)
 		worker = view->index < 0 ? view->role

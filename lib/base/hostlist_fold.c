@@ -50,14 +50,13 @@ static int compare(const void *a, const void *b)
 	return disagg_hostlist_compare(*left, *right);
 }
 
-/* "n07" goes on after "n06" (same stem and width), or after a name it repeats. */
-static bool is_next(const char *name, const char *next, long long step)
+/* "n07" goes on after "n06", and "n10" after "n9", but no padded one after one that is not. */
+static bool is_next(const char *name, const char *next)
 {
 	size_t stem = stem_of(name);
+	bool same_width = strlen(name) == strlen(next) || next[stem] != '0';
 
-	return strlen(name) == strlen(next) && stem_of(next) == stem && name[stem] &&
-	       strncmp(name, next, stem) == 0 &&
-	       number_of(next + stem) == number_of(name + stem) + step;
+	return same_width && number_of(next + stem) == number_of(name + stem) + 1;
 }
 
 static bool is_family(const char *a, const char *b)
@@ -79,7 +78,7 @@ static void put_family(struct disagg_strbuf *out, const char *const *name, size_
 	disagg_strbuf_add(out, name[0], stem);
 	disagg_strbuf_putc(out, '[');
 	for (size_t i = 0, end; i < count; i = end) {
-		for (end = i + 1; end < count && is_next(name[end - 1], name[end], 1); end++)
+		for (end = i + 1; end < count && is_next(name[end - 1], name[end]); end++)
 			;
 		if (i > 0)
 			disagg_strbuf_putc(out, ',');

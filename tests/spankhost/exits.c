@@ -55,9 +55,12 @@ static int step(const void *argument)
 	vars_set(&host.job, "SLURM_DISAGG_PLAN", plan);
 	vars_set(&host.job, "SLURM_JOB_NODELIST", "n[0-2]");
 	vars_set(&host.job, "SLURM_SUBMIT_DIR", folder);
-	vars_set(&host.job, "SLURMD_NODENAME", "n2");
+	/* srun was called by a task on n0; this is the step's second node */
+	vars_set(&host.job, "SLURMD_NODENAME", "n0");
+	vars_set(&host.job, "SLURM_STEP_NODELIST", "n[1-2]");
 	host.step_id = 1;
-	host.nodes = host.local_tasks = 1;
+	host.nodes = 2;
+	host.node_id = host.local_tasks = 1;
 	host.uid = USER_ID;
 	host.group[0] = USER_ID;
 	host.group[1] = GROUP_ID;

@@ -56,7 +56,7 @@ static struct {
 	struct host_vars control; /* of prolog and epilog */
 	long fail_at;		  /* this spank_* call fails; -1: none */
 	long calls;
-	uint32_t step_id, nodes, local_tasks, global_id;
+	uint32_t step_id, nodes, node_id, local_tasks, global_id;
 	int local_id, task_status;
 	uid_t uid; /* 0: Slurm does not tell of the user */
 	gid_t group[2];
@@ -228,6 +228,9 @@ spank_err_t spank_get_item(spank_t sp, spank_item_t item, ...)
 		return ESPANK_SUCCESS;
 	case S_JOB_NNODES:
 		*(uint32_t *)to = host.nodes;
+		return ESPANK_SUCCESS;
+	case S_JOB_NODEID:
+		*(uint32_t *)to = host.node_id;
 		return ESPANK_SUCCESS;
 	case S_JOB_LOCAL_TASK_COUNT:
 		*(uint32_t *)to = host.local_tasks;
