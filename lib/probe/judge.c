@@ -9,6 +9,8 @@
 #define MAD_TO_SD   1.4826 /* of a normal distribution */
 #define FLEET_SD    3.5
 #define MAD_ERROR   2.33 /* two standard errors of a MAD of one value, in MADs */
+#define MAD_DOUBT   5.5	 /* the same where more than two are allowed for */
+#define DOUBT_MOST  0.10 /* of the median; beyond it no more are */
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
@@ -353,13 +355,16 @@ static void set_span(struct bench *bench)
 {
 	const struct disagg_stats *stats = &bench->cohort->stats;
 	double rel = bench->less ? REL_LATENCY : bench->rule->rel;
-	double times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
-	double by_rel = rel * stats->median, by_mad = times * MAD_TO_SD * stats->mad;
+	double root = sqrt((double)stats->count), sd = MAD_TO_SD * stats->mad;
+	double times = FLEET_SD * (1 + MAD_ERROR / root), more = FLEET_SD * (1 + MAD_DOUBT / root);
+	double by_rel = rel * stats->median, most = DOUBT_MOST * stats->median;
 
 	if (stats->count < DISAGG_JUDGE_MEMBERS || stats->median <= 0)
 		return;
-	bench->span = by_rel > by_mad ? by_rel : by_mad;
-	if (by_mad > by_rel)
+	if (sd > 0 && times * sd < most)
+		times = more * sd < most ? more : most / sd;
+	bench->span = by_rel > times * sd ? by_rel : times * sd;
+	if (times * sd > by_rel)
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x 1.4826 x MAD", times);
 	else
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.0f %%", 100 * rel);
