@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_BYTES (64u * 1024u)
+#define LINE_BYTES   (64u * 1024u)
+#define MOST_REASONS 8u /* in one line */
 
 struct host_of {
 	const char *name;
@@ -270,4 +271,63 @@ int run_outcome_want_gpus(struct disagg_arena *arena, const struct disagg_hostli
 	}
 	count(hosts, outcome);
 	return 0;
+}
+
+/* ---- in words ---- */
+
+static bool is_alike(const struct run_outcome *outcome, unsigned a, unsigned b)
+{
+	return outcome->host[a].status == outcome->host[b].status &&
+	       strcmp(outcome->host[a].why, outcome->host[b].why) == 0;
+}
+
+/* Those from `first` on that have its reason; 0 where an earlier host has it. */
+static size_t gather(const struct disagg_hostlist *hosts, const struct run_outcome *outcome,
+	unsigned first, const char **ret)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < first; i++)
+		if (is_alike(outcome, i, first))
+			return 0;
+	for (unsigned i = first; i < hosts->count; i++)
+		if (is_alike(outcome, i, first))
+			ret[count++] = hosts->name[i];
+	return count;
+}
+
+static void put_named(struct disagg_strbuf *out, const struct disagg_hostlist *hosts,
+	const struct run_outcome *outcome, enum disagg_probe_status status, const char **name)
+{
+	unsigned reasons = 0, told = 0;
+
+	for (unsigned i = 0; i < hosts->count && reasons < MOST_REASONS; i++) {
+		size_t count =
+			outcome->host[i].status == status ? gather(hosts, outcome, i, name) : 0;
+
+		if (!count)
+			continue;
+		disagg_strbuf_puts(out, reasons++ ? ", " : "");
+		disagg_hostlist_fold(out, name, count);
+		disagg_strbuf_printf(out, " (%s)", outcome->host[i].why);
+		told += (unsigned)count;
+	}
+	if (told < outcome->count[status])
+		disagg_strbuf_printf(out, " and %u more", outcome->count[status] - told);
+}
+
+const char *run_outcome_named(struct disagg_arena *arena, const struct disagg_hostlist *hosts,
+	const struct run_outcome *outcome, enum disagg_probe_status status)
+{
+	const char **name = disagg_arena_array(arena, hosts->count, sizeof(*name));
+	struct disagg_strbuf out;
+	const char *text = NULL;
+
+	disagg_strbuf_init(&out, 64u * 1024u);
+	if (name)
+		put_named(&out, hosts, outcome, status, name);
+	if (name && !out.failed)
+		text = disagg_arena_strdup(arena, out.text);
+	disagg_strbuf_release(&out);
+	return text ? text : "out of memory";
 }

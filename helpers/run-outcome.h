@@ -44,4 +44,9 @@ int run_outcome_cut(struct disagg_arena *arena, const struct disagg_hostlist *ho
 int run_outcome_want_gpus(struct disagg_arena *arena, const struct disagg_hostlist *hosts,
 	struct run_outcome *outcome);
 
+/* The hosts of a status, those with the same reason together, of at most eight reasons:
+ * "n2 (gemm.bf16, GPU 3: ...), n[7-9] (it has no record) and 5 more". */
+const char *run_outcome_named(struct disagg_arena *arena, const struct disagg_hostlist *hosts,
+	const struct run_outcome *outcome, enum disagg_probe_status status);
+
 #endif

@@ -17,7 +17,6 @@
 #define FOLDER	     "probes"
 #define SAY_EVERY_S  10
 #define MOST_FOLDERS 99u
-#define MOST_NAMED   8u	 /* nodes, in one line */
 #define MOST_DRAINS  64u /* lines to paste */
 #define REASON	     120u
 #define COMMON	     "the probes failed, and no single node is at fault (see '%s/report.md')"
@@ -200,37 +199,11 @@ static bool is_of(const struct run_outcome *outcome, unsigned host, enum disagg_
 	return outcome->host[host].status == status;
 }
 
-static void put_named(struct disagg_strbuf *out, const struct run *run,
-	const struct run_outcome *outcome, enum disagg_probe_status status)
-{
-	unsigned named = 0;
-
-	for (unsigned i = 0; i < run->in.hosts.count; i++) {
-		if (!is_of(outcome, i, status))
-			continue;
-		if (named == MOST_NAMED) {
-			disagg_strbuf_printf(
-				out, " and %u more", outcome->count[status] - MOST_NAMED);
-			return;
-		}
-		disagg_strbuf_printf(out, "%s%s (%s)", named++ ? ", " : "", run->in.hosts.name[i],
-			outcome->host[i].why);
-	}
-}
-
-/* "n2 (gemm.bf16, GPU 3: ...), n7 (...) and 5 more" */
+/* "n2 (gemm.bf16, GPU 3: ...), n[7-9] (...) and 5 more" */
 static const char *named(
 	struct run *run, const struct run_outcome *outcome, enum disagg_probe_status status)
 {
-	struct disagg_strbuf out;
-	const char *text = NULL;
-
-	disagg_strbuf_init(&out, 64u * 1024u);
-	put_named(&out, run, outcome, status);
-	if (!out.failed)
-		text = disagg_arena_strdup(&run->arena, out.text);
-	disagg_strbuf_release(&out);
-	return text ? text : "out of memory";
+	return run_outcome_named(&run->arena, &run->in.hosts, outcome, status);
 }
 
 /* What a node says goes into a line that is pasted into a shell. */

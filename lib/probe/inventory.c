@@ -136,8 +136,29 @@ static const char *tell_all(
 	return text;
 }
 
-static void emit_count(struct disagg_probe_run *run, size_t on_bus, bool all)
+/* A step that is given some of the GPUs, or instances of one, cannot tell what is missing. */
+static size_t given(const char *visible)
 {
+	size_t count = visible && *visible ? 1 : 0;
+
+	if (!visible)
+		return SIZE_MAX;
+	for (; *visible; visible++)
+		count += *visible == ',';
+	return count;
+}
+
+/* "0,1" or UUIDs; "NoDevFiles" is what Slurm writes for none. */
+static bool is_promised(const char *visible)
+{
+	return visible && (strspn(visible, "0123456789") > 0 || strncmp(visible, "GPU-", 4) == 0 ||
+				  strncmp(visible, "MIG-", 4) == 0);
+}
+
+static void emit_count(struct disagg_probe_run *run, size_t on_bus)
+{
+	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+	bool all = given(visible) >= on_bus;
 	struct disagg_probe_record record = DISAGG_PROBE_RECORD_INIT;
 
 	record.param = "gpus";
@@ -147,11 +168,18 @@ static void emit_count(struct disagg_probe_run *run, size_t on_bus, bool all)
 	record.digest = run->gpu_count ? disagg_arena_printf(run->arena, "%zu x %.48s",
 						 run->gpu_count, run->gpus[0].name)
 				       : "none";
+	for (size_t i = 0; i < run->gpu_count; i++)
+		all = all && !run->gpus[i].mig;
 	if (all && run->gpu_count < on_bus) {
 		record.status = DISAGG_PROBE_FAIL;
 		record.reason = disagg_arena_printf(run->arena,
 			"%zu GPUs are on the PCI bus, the driver has %zu", on_bus, run->gpu_count);
 		record.hint = "look for Xid 79 in the kernel log; reboot the node";
+	} else if (run->gpu_count == 0 && is_promised(visible)) {
+		record.status = DISAGG_PROBE_UNKNOWN;
+		record.reason = disagg_arena_printf(run->arena,
+			"Slurm gave the step %zu GPUs, and none of them is found", given(visible));
+		record.hint = "install or load the NVIDIA driver; gpu.health has what it says";
 	}
 	run->emit(run, &record);
 }
@@ -173,27 +201,12 @@ static void emit_adapters(struct disagg_probe_run *run)
 	disagg_node_fact(run, "adapters", text);
 }
 
-/* A step that is given some of the GPUs, or instances of one, cannot tell what is missing. */
-static size_t given(const char *visible)
-{
-	size_t count = visible && *visible ? 1 : 0;
-
-	if (!visible)
-		return SIZE_MAX;
-	for (; *visible; visible++)
-		count += *visible == ',';
-	return count;
-}
-
 int disagg_inventory_run(struct disagg_probe_run *run, struct disagg_err *err)
 {
 	size_t on_bus = gpus_on_bus(run);
-	bool all = given(getenv("CUDA_VISIBLE_DEVICES")) >= on_bus;
 	struct disagg_nvml nvml;
 
-	for (size_t i = 0; i < run->gpu_count; i++)
-		all = all && !run->gpus[i].mig;
-	emit_count(run, on_bus, all);
+	emit_count(run, on_bus);
 	emit_adapters(run);
 	if (run->gpu_count == 0)
 		return 0;

@@ -314,6 +314,23 @@ static const struct {
 	{"no-driver", "health -1 "},
 };
 
+static void look_at(const char *self, const char *build, const char *stub_faults, const char *said)
+{
+	char command[1024], text[16384];
+	FILE *pipe;
+	size_t len;
+
+	setenv("STUB_FAULTS", stub_faults, 1);
+	snprintf(command, sizeof(command), "LD_LIBRARY_PATH=%s/stubs %s look %s", build, self, top);
+	pipe = popen(command, "r");
+	if (!pipe)
+		return;
+	len = fread(text, 1, sizeof(text) - 1, pipe);
+	text[len] = '\0';
+	is_int(pclose(pipe), 0, *stub_faults ? stub_faults : "healthy GPUs");
+	has_str(text, said, "are told so");
+}
+
 static void test_nvml(const char *self, const char *build)
 {
 	setenv("STUB_GPUS", "4", 1);
@@ -327,22 +344,16 @@ static void test_nvml(const char *self, const char *build)
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/0000:0%d:00.0/class", i);
 		put("bus", path, "0x030200\n");
 	}
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
-		char command[1024], text[16384];
-		FILE *pipe;
-		size_t len;
-
-		setenv("STUB_FAULTS", faults[i].faults, 1);
-		snprintf(command, sizeof(command), "LD_LIBRARY_PATH=%s/stubs %s look %s", build,
-			self, top);
-		pipe = popen(command, "r");
-		if (!pipe)
-			return;
-		len = fread(text, 1, sizeof(text) - 1, pipe);
-		text[len] = '\0';
-		is_int(pclose(pipe), 0, faults[i].faults[0] ? faults[i].faults : "healthy GPUs");
-		has_str(text, faults[i].said, "are told so");
-	}
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		look_at(self, build, faults[i].faults, faults[i].said);
+	/* where the bus has none either, what Slurm gave decides */
+	setenv("TEST_ROOT", "empty", 1);
+	setenv("CUDA_VISIBLE_DEVICES", "0,1", 1);
+	look_at(self, build, "no-driver",
+		"gpus|unknown|0|none|Slurm gave the step 2 GPUs, and none of them is found");
+	setenv("CUDA_VISIBLE_DEVICES", "NoDevFiles", 1);
+	look_at(self, build, "no-driver", "gpus|pass|0|none|");
+	unsetenv("CUDA_VISIBLE_DEVICES");
 }
 
 int main(int argc, char **argv)
