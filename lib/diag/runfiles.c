@@ -142,6 +142,7 @@ static const struct kind kinds[] = {
 	{"state.json", add_state},
 	{"exits*.jsonl", add_exits},
 	{"scontrol*.txt", add_slurm},
+	{"pack.log", add_nothing}, /* the packer's own words */
 	{"*.log", add_log},
 	{"*.out", add_log},
 	{"*.err", add_log},

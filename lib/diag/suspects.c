@@ -27,10 +27,11 @@ static const struct disagg_state_unit *unit_of_log(
 	return NULL;
 }
 
-/* The job's own output is nobody's. */
+/* The output of the job itself, and of what looks after the nodes, is no worker's. */
 static bool is_job_output(const char *name)
 {
-	static const char *const begins[] = {"slurm-", "job", "sbatch", "disagg-", "install"};
+	static const char *const begins[] = {
+		"slurm-", "job", "sbatch", "disagg-", "install", "nodes.log", "probes.log"};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
