@@ -121,15 +121,20 @@ struct pack_run {
 
 /* All members but the first; */
 int pack_members(struct pack_run *run, struct disagg_err *err);
+/* Why a file of the run directory is no member; "": it is not worth a word; NULL: it is one. */
+const char *pack_refuses(const struct disagg_tree_file *file);
 /* A name and why it is not in the archive; kept to a bound. */
 void pack_miss(struct pack_run *run, const char *name, const char *why);
 
 /* ---- pack-summary.c ---- */
 
-/* run->summary: what happened, for people. */
+/* run->summary: what happened, a page for people. */
 int pack_summary(struct pack_run *run, struct disagg_err *err);
 /* diagnosis.json, where there is time for it. */
 int pack_diagnosis(struct pack_run *run, struct disagg_err *err);
+
+/* ---- pack-manifest.c ---- */
+
 int pack_manifest(struct pack_run *run, struct disagg_err *err);
 
 /* ---- pack-publish.c ---- */
