@@ -76,6 +76,7 @@ static int read_job(struct hook *hook, struct disagg_err *err)
 
 static int build_command(struct hook *hook, const struct pack_hook *how, struct disagg_err *err)
 {
+	const char *work = getenv("SLURM_JOB_WORK_DIR");
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	size_t count = 0;
@@ -94,6 +95,11 @@ static int build_command(struct hook *hook, const struct pack_hook *how, struct 
 		if (!fixed[i])
 			return disagg_err_nomem(err);
 		hook->argv[count++] = fixed[i];
+	}
+	if (work && *work == '/') {
+		hook->argv[count] = disagg_arena_printf(&hook->arena, "--spare=%s", work);
+		if (!hook->argv[count++])
+			return disagg_err_nomem(err);
 	}
 	for (size_t i = 0; how->pass && how->pass[i] && count < MOST_ARGS - 2; i++)
 		hook->argv[count++] = how->pass[i];

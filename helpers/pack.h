@@ -15,11 +15,13 @@
  * packer merges what is there into the archive.
  */
 #define PACK_PARTS "parts"
+#define PACK_SLURM "scontrol.txt" /* what Slurm says of the job, while it knows it */
 
 struct pack {
 	struct disagg_arena arena;
 	const char *run_dir; /* absolute */
 	const char *out_dir; /* where the archive goes */
+	const char *spare;   /* and where that has no room; NULL */
 	const char *job_id;
 	const char *node;	      /* this one */
 	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
@@ -86,6 +88,15 @@ int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
 /* What the kernel has said of GPUs, memory, PCIe and disks since `since_s`, a line each, to
  * stdout: no other line of its log leaves root's hands. */
 int pack_kernel_lines(int64_t since_s, struct disagg_err *err);
+
+/* ---- pack-slurm.c ---- */
+
+/*
+ * PACK_SLURM into the run directory, where a later packer and the diagnosis find it; not
+ * in an epilog, which must not ask Slurm.  Where Slurm does not answer, or there is no
+ * room, it is not there.
+ */
+void pack_ask_slurm(struct pack *pack);
 
 /* ---- pack-part.c: what this node adds ---- */
 

@@ -41,6 +41,12 @@ static const struct verdict_row rows[] = {
 	{DISAGG_CHECK, "ended by signal", DISAGG_WEIGHT_END, DISAGG_FAULT_CANCELLED, true,
 		"disagg-run.told", "disagg-run was told to end by a signal",
 		"somebody, or a script, sent it (scancel --signal, kill)"},
+	{-1, "the benchmark failed", DISAGG_WEIGHT_SYMPTOM, DISAGG_FAULT_USER_APP, false,
+		"disagg-run.benchmark", "the benchmark failed, and the deployment had not",
+		"see benchmark.log"},
+	{-1, "and the file fixes it", DISAGG_WEIGHT_SYMPTOM, DISAGG_FAULT_CONFIG, false,
+		"disagg-run.port", "a port that the configuration fixes is taken",
+		"take the port out of the engine's settings, so that another can be chosen"},
 	{-1, "No space left on device", DISAGG_WEIGHT_CAUSE, DISAGG_FAULT_STORAGE, false,
 		"storage.full", "the file system of the run directory is full",
 		"make room there, or choose another with log_dir"},
@@ -212,6 +218,22 @@ static void settle_after(struct disagg_suspects *suspects, double at)
 	}
 }
 
+/* "... on 'NODE' ..." */
+static const char *node_in(
+	const struct disagg_suspects *suspects, const struct disagg_state_verdict *verdict)
+{
+	static const char mark[] = " on '";
+	const char *at = verdict->text ? strstr(verdict->text, mark) : NULL;
+	size_t len;
+
+	if (!at)
+		return NULL;
+	at += sizeof(mark) - 1;
+	len = strcspn(at, "' ");
+	return len && len < 256 && at[len] == '\'' ? disagg_arena_strndup(suspects->arena, at, len)
+						   : NULL;
+}
+
 static void add_row(struct disagg_suspects *suspects, const struct verdict_row *row,
 	const struct disagg_state_verdict *verdict)
 {
@@ -226,7 +248,7 @@ static void add_row(struct disagg_suspects *suspects, const struct verdict_row *
 		.title = row->title,
 		.hint = row->hint,
 		.worker = worker,
-		.node = unit ? unit->host : NULL,
+		.node = unit ? unit->host : node_in(suspects, verdict),
 		.rank = -1,
 		.gpu = -1,
 		.where = "disagg-run",
@@ -236,12 +258,35 @@ static void add_row(struct disagg_suspects *suspects, const struct verdict_row *
 	disagg_suspects_add(suspects, &suspect);
 }
 
+/* Where there is no room for the verdict, that is the verdict. */
+static void add_full(struct disagg_suspects *suspects)
+{
+	const struct disagg_suspect suspect = {
+		.weight = DISAGG_WEIGHT_CAUSE,
+		.fault = DISAGG_FAULT_STORAGE,
+		.id = "storage.full",
+		.title = "the file system of the run directory is full",
+		.hint = "make room there, or choose another with log_dir",
+		.rank = -1,
+		.gpu = -1,
+		.where = "disk",
+		.text = disagg_arena_printf(
+			suspects->arena, "no space is left in '%s'", suspects->files->full),
+	};
+
+	disagg_suspects_add(suspects, &suspect);
+}
+
 void disagg_suspects_verdict(struct disagg_suspects *suspects)
 {
 	const struct disagg_state_verdict *verdict = &suspects->files->state.verdict;
+	bool told = suspects->files->has_state && verdict->set;
 	const struct verdict_row *row;
 
-	if (!suspects->files->has_state || !verdict->set || verdict->code == DISAGG_OK)
+	if (!told && suspects->files->full)
+		add_full(suspects);
+
+	if (!told || verdict->code == DISAGG_OK)
 		return;
 	row = row_of(verdict);
 	if (row->is_hard)
