@@ -4,22 +4,23 @@
 # the first page of each archive must name the fault itself, and whose it was.
 # A row of the matrix that stands not in this table fails.
 with_epilog=(--epilog "$BUILD/lib/slurm/disagg_epilog.so"
-	--epilog-args "pack=$BUILD/bin/disagg-pack deadline=25")
+	--epilog-args "pack=$BUILD/bin/disagg-pack deadline=25"
+	--conf SelectTypeParameters=CR_Core_Memory)
 
 # what the page says: "class|title|who", each a part; or "success"
 declare -A page_of=(
 	["slurmd dies"]=success
 	["the time limit"]="scheduler|the job reached its time limit|"
 	["a drained node without slurmd"]="scheduler|Slurm could not start the tasks|decode_0, node"
-	["a rank exits 0"]="unknown|decode_0 ended with exit status|decode_0, rank 1"
+	["a rank exits 0"]="user_app|decode_0 ended with exit status|decode_0, rank 1"
 	["a worker exits 0"]="user_app|ended, though nobody had told it|decode_1, node"
 	["a worker exits 0 at once"]="user_app|ended, though nobody had told it|decode_1, node"
 	["a worker exits 0 when it was ready"]="user_app|ended, though nobody had told it|decode_1, node"
 	["a worker is killed"]="unknown|a process was killed (SIGKILL)|decode_1, rank 0"
-	["a worker dies when it was ready"]="unknown|decode_1 ended with exit status 3|decode_1, rank 0"
-	["a worker exits 1"]="unknown|decode_1 ended with exit status 1|decode_1, rank 0"
+	["a worker dies when it was ready"]="user_app|decode_1 ended with exit status 3|decode_1, rank 0"
+	["a worker exits 1"]="user_app|decode_1 ended with exit status 1|decode_1, rank 0"
 	["a worker dies by a fault of memory"]="user_app|segmentation fault|decode_1, node"
-	["the router dies"]="unknown|router_0 ended with exit status 1|router_0, rank 0"
+	["the router dies"]="user_app|router_0 ended with exit status 1|router_0, rank 0"
 	["it hangs before it is ready"]="service_timeout|not ready in time|decode_1, node"
 	["the counts stay short"]="service_timeout|not ready in time|router_0, node"
 	["the router answers 503"]="service_timeout|not ready in time|router_0, node"
@@ -37,9 +38,9 @@ declare -A page_of=(
 	["a step that srun refuses once"]=success
 	["a full disk"]="storage|file system of the run directory is full|"
 	["a disk that is full later"]="storage|file system of the run directory is full|"
-	["a node is set down"]="scheduler|a node of the job failed|node"
+	["a node is set down"]="scheduler|a node of the job failed|decode_0, node"
 	["a node is down before a launch"]="scheduler|a node of the job failed|node"
-	["a node is set down and the job stays"]="scheduler|a node of the job failed|node"
+	["a node is set down and the job stays"]="scheduler|a node of the job failed|decode_0, node"
 	["scancel while starting"]="cancelled|the job was cancelled|"
 	["scancel while waiting"]="cancelled|the job was cancelled|"
 	["scancel while benchmark"]="cancelled|the job was cancelled|"
