@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/diag/suspects.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CRASH_S	   120.0 /* a reason is told at most so long before the crash */
@@ -208,6 +209,53 @@ static double begin_of(const struct disagg_suspects *suspects)
 	return begin;
 }
 
+/* ---- whose memory it was ---- */
+
+#define CGROUP_LINE "oom-kill:"
+
+static bool logs_tell_oom(const struct disagg_suspects *suspects)
+{
+	for (unsigned i = 0; i < suspects->count; i++) {
+		if (suspects->v[i].event && suspects->v[i].fault == DISAGG_FAULT_OOM_HOST)
+			return true;
+	}
+	return false;
+}
+
+/* "oom-kill:...,task_memcg=/slurm/uid_1000/job_42/step_1,...,pid=81234,uid=1000" */
+static bool names_other_job(const char *text, const char *pid, const char *job)
+{
+	const char *at = strstr(text, "/job_");
+	size_t len;
+
+	if (strncmp(text, CGROUP_LINE, strlen(CGROUP_LINE)) != 0 || !strstr(text, pid) || !at)
+		return false;
+	at += strlen("/job_");
+	len = strspn(at, "0123456789");
+	return len && (len != strlen(job) || strncmp(at, job, len) != 0);
+}
+
+/* On a node that jobs share: the kernel names the cgroup that had no memory. */
+static bool is_other_jobs(
+	const struct disagg_suspects *suspects, const struct disagg_kernline *line)
+{
+	static const char mark[] = "Killed process ";
+	const char *at = strstr(line->text, mark), *job = suspects->files->state.job_id;
+	char pid[32];
+
+	if (!at || !suspects->files->has_state || !job || logs_tell_oom(suspects))
+		return false;
+	at += sizeof(mark) - 1;
+	snprintf(pid, sizeof(pid), ",pid=%.*s,", (int)strspn(at, "0123456789") % 16, at);
+	for (unsigned i = 0; i < suspects->files->kernel.count; i++) {
+		const struct disagg_kernline *other = &suspects->files->kernel.v[i];
+
+		if (other->finding.cls == DISAGG_KMSG_OOM && names_other_job(other->text, pid, job))
+			return true;
+	}
+	return false;
+}
+
 static void add_kernel(struct disagg_suspects *suspects, const struct disagg_kernline *line)
 {
 	struct disagg_suspect suspect = {
@@ -228,6 +276,10 @@ static void add_kernel(struct disagg_suspects *suspects, const struct disagg_ker
 		.text = line->text,
 	};
 
+	if (line->finding.cls == DISAGG_KMSG_OOM &&
+		(strncmp(line->text, CGROUP_LINE, strlen(CGROUP_LINE)) == 0 ||
+			is_other_jobs(suspects, line)))
+		return;
 	if (line->finding.cls != DISAGG_KMSG_MAP && line->finding.cls != DISAGG_KMSG_OTHER)
 		disagg_suspects_add(suspects, &suspect);
 }
