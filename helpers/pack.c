@@ -305,9 +305,15 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 	return 0;
 }
 
+/* Where nobody tells which nodes there are, the one that disagg-run was on: when its epilog
+ * runs, the verdict has been written. */
 static bool is_first(const struct pack *pack)
 {
-	return pack->nodes.count == 0 || strcmp(pack->nodes.name[0], pack->node) == 0;
+	const char *host = pack->has_state ? pack->state.host : NULL;
+
+	if (pack->nodes.count > 0)
+		return strcmp(pack->nodes.name[0], pack->node) == 0;
+	return !host || strcmp(host, pack->node) == 0;
 }
 
 static int work(struct call *call, const char *word, struct disagg_err *err)
