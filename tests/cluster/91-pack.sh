@@ -62,6 +62,13 @@ has "$(tar xzOf "$made" --wildcards "job_$job/exits/*.jsonl" | grep '"worker":"d
 summary=$(tar xzOf "$made" "job_$job/summary.txt")
 has "$summary" "decode_1" "which names the worker that died"
 has "$summary" "exit status 3" "and how"
+what() { # PAGE: what it says happened, and to whom
+	echo "$1" | sed -n 's/^  what *//p; s/^  who *//p' | paste -sd'|'
+}
+has "$(what "$summary")" "decode_1 ended with exit status 3, and its log does not say why|decode_1, rank 0, node " \
+	"as the cause, not a consequence"
+[ "$(echo "$summary" | wc -l)" -le 60 ] && [ -z "$(echo "$summary" | awk 'length($0) > 80')" ]
+ok $? "on one page"
 has "$(tar xzOf "$made" "job_$job/processes.txt")" "==== ${NODES[1]}, after the job" "each node has left its part"
 has "$(tar xzOf "$made" "job_$job/processes.txt")" "==== ${NODES[0]}, while the job ran" "one before the end too"
 has "$(tar tzf "$made")" "job_$job/decode_1.log" "the logs are in it"
@@ -89,7 +96,11 @@ until [ -s "$WORK/disagg-$job/state.json" ] || [ $SECONDS -ge $end ]; do
 done
 as_user scancel "$job"
 over "$job"
-ok "$([ -n "$(archive "$job")" ]; echo $?)" "and one that was cancelled"
+summary=$(tar xzOf "$(archive "$job")" "job_$job/summary.txt")
+case $summary in
+*"the job was cancelled"* | *": success"*) ok 0 "and one that was cancelled says so, or that it had served" ;;
+*) ok 1 "and one that was cancelled says so, or that it had served" || note got "$summary" ;;
+esac
 
 # ---- no disagg-run
 cat >"$WORK/plain.sh" <<'SH'
