@@ -378,6 +378,7 @@ int main(int argc, char **argv)
 		return helper_usage(&pack_helper, "expected one JOBID or RUN_DIR");
 	umask(077);
 	rc = 0;
+	call.pack.any_stage = !call.epilog;
 	if (call.epilog && call.pack.wait_s == 0)
 		call.pack.wait_s = WAIT_S;
 	if (work(&call, argv[first], &err) != 0)
