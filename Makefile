@@ -208,6 +208,9 @@ help:
 # daemons do not start with a line whose file is missing
 stock_line = sed 's|@plugindir@|$(plugindir)|' plugstack.conf.d/zz-disagg.conf.in
 line       = $(DESTDIR)$(PLUGSTACK_D)/zz-disagg.conf
+# the one for the epilog is an example: a site that wants it copies it
+epilog_line = sed 's|@plugindir@|$(plugindir)|; s|@bindir@|$(bindir)|' \
+	plugstack.conf.d/zz-disagg-epilog.conf.in
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/disagg/configs \
@@ -225,9 +228,11 @@ install: all
 	$(if $(plugin),install -d $(DESTDIR)$(plugindir) $(DESTDIR)$(PLUGSTACK_D))
 	$(if $(plugin),install -m 755 $(plugin) $(epilog) $(filter) $(DESTDIR)$(plugindir))
 	$(if $(plugin),[ -e $(line) ] || $(stock_line) >$(line))
+	$(if $(epilog),$(epilog_line) >$(DESTDIR)$(datadir)/disagg/zz-disagg-epilog.conf)
 	$(say_plugin)
 
-job_script := $(wildcard scripts/disagg-job.sh scripts/prolog-probe.sh)
+job_script := $(wildcard scripts/disagg-job.sh scripts/prolog-probe.sh \
+	scripts/epilog-pack.sh)
 completed  := $(notdir $(dispatch) $(helpers))
 
 # an edited line is kept beside, under a name that Slurm does not read

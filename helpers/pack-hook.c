@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +77,7 @@ static int read_job(struct hook *hook, struct disagg_err *err)
 
 static int build_command(struct hook *hook, const struct pack_hook *how, struct disagg_err *err)
 {
+	const char *work = getenv("SLURM_JOB_WORK_DIR");
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	size_t count = 0;
@@ -94,6 +96,11 @@ static int build_command(struct hook *hook, const struct pack_hook *how, struct 
 		if (!fixed[i])
 			return disagg_err_nomem(err);
 		hook->argv[count++] = fixed[i];
+	}
+	if (work && *work == '/') {
+		hook->argv[count] = disagg_arena_printf(&hook->arena, "--spare=%s", work);
+		if (!hook->argv[count++])
+			return disagg_err_nomem(err);
 	}
 	for (size_t i = 0; how->pass && how->pass[i] && count < MOST_ARGS - 2; i++)
 		hook->argv[count++] = how->pass[i];
@@ -129,17 +136,29 @@ static void quiet_fds(int kernel_fd, int target)
 	disagg_fd_close_from(KERNEL_FD + 1);
 }
 
+/* A child does not outlive the hook, which may be killed; becoming a user undoes it. */
+static void follow(pid_t hook)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != hook)
+		_exit(127);
+}
+
 /* The user's groups are read here, before the fork: the child does nothing but calls to
  * the kernel. */
 static int start_packer(struct hook *hook, int kernel_fd, struct disagg_err *err)
 {
+	pid_t parent;
+
 	if (initgroups(hook->user, hook->gid) != 0)
 		return disagg_err_sys(err, "cannot take the groups of '%s'", hook->user);
+	parent = getpid();
 	hook->packer = fork();
 	if (hook->packer == 0) {
 		setpgid(0, 0);
 		quiet_fds(kernel_fd, KERNEL_FD);
 		become(hook);
+		follow(parent);
 		if (chdir("/") == 0)
 			execve(hook->self, (char *const *)(uintptr_t)hook->argv,
 				(char *const *)(uintptr_t)hook->envp);
@@ -153,16 +172,19 @@ static int start_reader(struct hook *hook, int kernel_fd, struct disagg_err *err
 	const char *start = getenv("SLURM_JOB_START_TIME");
 	char since[64];
 	const char *argv[] = {"disagg-pack", "--kernel-lines", since, NULL};
+	pid_t parent;
 
 	if (start && strlen(start) < 20)
 		snprintf(since, sizeof(since), "--since=%s", start);
 	else
 		snprintf(since, sizeof(since), "--since=%lld", (long long)time(NULL) - WINDOW_S);
+	parent = getpid();
 	hook->reader = fork();
 	if (hook->reader == 0) {
 		setpgid(0, 0);
 		quiet_fds(kernel_fd, STDOUT_FILENO);
 		close(KERNEL_FD);
+		follow(parent);
 		if (chdir("/") == 0)
 			execve(hook->self, (char *const *)(uintptr_t)argv,
 				(char *const *)(uintptr_t)hook->envp);

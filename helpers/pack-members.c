@@ -54,6 +54,15 @@ static bool is_aside(const char *name, const char **ret_why)
 	return false;
 }
 
+const char *pack_refuses(const struct disagg_tree_file *file)
+{
+	const char *why = NULL;
+
+	if (is_aside(file->name, &why))
+		return why ? why : "";
+	return file->refused;
+}
+
 static int put_file(struct pack_run *run, const char *name, struct disagg_err *err)
 {
 	struct pack *pack = run->pack;
@@ -97,15 +106,11 @@ static int group_of(const char *name)
 static int put_listed(
 	struct pack_run *run, const struct disagg_tree_file *file, struct disagg_err *err)
 {
-	const char *why = NULL;
+	const char *why = pack_refuses(file);
 
-	if (is_aside(file->name, &why)) {
-		if (why)
+	if (why) {
+		if (*why)
 			pack_miss(run, file->name, why);
-		return 0;
-	}
-	if (file->refused) {
-		pack_miss(run, file->name, file->refused);
 		return 0;
 	}
 	if (disagg_bundle_bytes(run->bundle) >= run->pack->total_bytes) {

@@ -202,16 +202,13 @@ static int list_all(struct pack *pack, struct disagg_err *err)
 		       : disagg_tree_list(&pack->arena, pack->parts_fd, &limits, &pack->parts, err);
 }
 
-static int merge(struct pack_run *run, struct disagg_err *err)
+static int write_out(struct pack_run *run, struct disagg_err *err)
 {
 	struct pack *pack = run->pack;
 	struct pack_target target;
 	char name[256];
 	int rc;
 
-	if (wait_for_parts(run, err) != 0 || list_all(pack, err) != 0)
-		return -1;
-	settle(run);
 	name_archive(run, name, sizeof(name));
 	if (pack_target_open(pack, name, &target, err) != 0)
 		return -1;
@@ -222,6 +219,27 @@ static int merge(struct pack_run *run, struct disagg_err *err)
 		pack_retire(pack, &target);
 	pack_target_drop(&target);
 	return rc;
+}
+
+static int merge(struct pack_run *run, struct disagg_err *err)
+{
+	struct pack *pack = run->pack;
+	struct disagg_err first = DISAGG_ERR_INIT;
+	uint64_t file_bytes = pack->file_bytes, total_bytes = pack->total_bytes;
+
+	if (wait_for_parts(run, err) != 0 || list_all(pack, err) != 0)
+		return -1;
+	settle(run);
+	if (!pack->spare || strcmp(pack->spare, pack->out_dir) == 0)
+		return write_out(run, err);
+	if (write_out(run, &first) == 0)
+		return 0;
+	pack_say(pack, "%s; once more, into '%s'", first.text, pack->spare);
+	pack->out_dir = pack->spare;
+	pack->file_bytes = file_bytes;
+	pack->total_bytes = total_bytes;
+	run->small = false;
+	return write_out(run, err);
 }
 
 static size_t mask(void *context, char *bytes, size_t len, bool last)

@@ -1,82 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/pack.h"
-#include "lib/host/json.h"
 #include "lib/host/proc.h"
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
-#define MOST_TOLD 20u
+#define COLUMNS	  80
+#define LABEL	  11 /* "  run      " */
+#define MOST_TOLD 3u
 
-static void put_time(struct disagg_strbuf *out, double at)
+/* ---- lines of the page ---- */
+
+/* Bytes of text for a line, to the last blank of them. */
+static size_t fold(const char *text)
 {
-	time_t seconds = (time_t)at;
-	char text[40];
-	struct tm tm;
+	size_t len = strlen(text), room = COLUMNS - LABEL, at = room;
 
-	if (at > 0 && gmtime_r(&seconds, &tm) &&
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm))
-		disagg_strbuf_puts(out, text);
-	else
-		disagg_strbuf_puts(out, "-");
+	if (len <= room)
+		return len;
+	while (at > room / 3 && text[at] != ' ')
+		at--;
+	return text[at] == ' ' ? at : room;
 }
 
-static void put_verdict(struct pack_run *run)
+static void put_line(struct disagg_strbuf *out, const char *label, const char *text)
 {
-	const struct pack *pack = run->pack;
-	const struct disagg_state *state = &pack->state;
-	struct disagg_strbuf *out = &run->summary;
+	do {
+		size_t len = fold(text);
 
-	disagg_strbuf_printf(
-		out, "job %s: %s\n", pack->job_id, run->success ? "success" : "failure");
-	if (!pack->has_state) {
-		disagg_strbuf_puts(out, "disagg-run has left no state.json\n");
-		return;
-	}
-	if (state->name)
-		disagg_strbuf_printf(out, "deployment: %s\n", state->name);
-	if (!state->verdict.set) {
-		disagg_strbuf_printf(out,
-			"disagg-run did not come to a verdict; the job ended in phase '%s'\n",
-			disagg_phase_names[state->phase]);
-		return;
-	}
-	disagg_strbuf_printf(out, "exit code %d: %s\n", state->verdict.code,
-		state->verdict.text ? state->verdict.text : "");
-	if (state->verdict.worker)
-		disagg_strbuf_printf(out, "first failure: %s\n", state->verdict.worker);
+		disagg_strbuf_printf(out, "  %-8s %.*s\n", label, (int)len, text);
+		label = "";
+		text += len;
+		text += strspn(text, " ");
+	} while (*text);
 }
 
-static void put_phases(struct pack_run *run)
+/* A line of what `text` holds, which is emptied; none where it holds nothing. */
+static void put_text(struct disagg_strbuf *out, const char *label, struct disagg_strbuf *text)
 {
-	const struct disagg_state *state = &run->pack->state;
-	struct disagg_strbuf *out = &run->summary;
-
-	if (!run->pack->has_state)
-		return;
-	disagg_strbuf_puts(out, "\nphases\n");
-	for (int i = 0; i < DISAGG_PHASE_COUNT; i++) {
-		if (state->phase_at[i] <= 0)
-			continue;
-		disagg_strbuf_printf(out, "  %-10s ", disagg_phase_names[i]);
-		put_time(out, state->phase_at[i]);
-		disagg_strbuf_putc(out, '\n');
+	if (text->len > 0 && !text->failed) {
+		disagg_text_tame(text->text);
+		put_line(out, label, text->text);
 	}
-}
-
-static void put_nodes(struct pack_run *run)
-{
-	struct disagg_strbuf *out = &run->summary;
-
-	if (run->missing_count == 0)
-		return;
-	disagg_strbuf_printf(out, "\nno part came from %zu of %u nodes:", run->missing_count,
-		run->pack->nodes.count);
-	for (size_t i = 0; i < run->missing_count && i < MOST_TOLD; i++)
-		disagg_strbuf_printf(out, " %s", run->missing_node[i]);
-	if (run->missing_count > MOST_TOLD)
-		disagg_strbuf_printf(out, " and %zu more", run->missing_count - MOST_TOLD);
-	disagg_strbuf_putc(out, '\n');
+	disagg_strbuf_release(text);
 }
 
 /* ---- what failed, by disagg-diagnose ---- */
@@ -114,14 +80,101 @@ static int diagnose(struct pack_run *run, const char *format, struct disagg_proc
 	return 0;
 }
 
-static void put_diagnosis(struct pack_run *run)
+/* ---- what happened ---- */
+
+/* The verdict's own words, where the diagnosis does not have them. */
+static void put_verdict(struct pack_run *run, struct disagg_strbuf *text, bool diagnosed)
 {
+	const struct disagg_state *state = &run->pack->state;
+	const struct disagg_state_verdict *verdict = &state->verdict;
+
+	if (!verdict->set) {
+		disagg_strbuf_printf(text, "; disagg-run came to no verdict, in phase '%s'",
+			disagg_phase_names[state->phase]);
+		return;
+	}
+	disagg_strbuf_printf(text, "; exit code %d", verdict->code);
+	if (verdict->text && (!diagnosed || verdict->code == 0))
+		disagg_strbuf_printf(text, ": %s", verdict->text);
+	if (!diagnosed && verdict->worker)
+		disagg_strbuf_printf(text, "; first failure: %s", verdict->worker);
+}
+
+static void put_run(struct pack_run *run, bool diagnosed)
+{
+	const struct pack *pack = run->pack;
+	const char *slash = strrchr(pack->run_dir, '/');
+	const char *exit = pack->job_exit ? pack->job_exit : "";
+	struct disagg_strbuf text;
+
+	disagg_strbuf_init(&text, 0);
+	if (pack->has_state && pack->state.name)
+		disagg_strbuf_printf(&text, "'%s'%s in %s", pack->state.name,
+			pack->state.rehearse ? ", a rehearsal," : "",
+			slash ? slash + 1 : pack->run_dir);
+	else
+		disagg_strbuf_printf(&text, "%s", slash ? slash + 1 : pack->run_dir);
+	if (pack->nodes.count > 0)
+		disagg_strbuf_printf(
+			&text, ", %u node%s", pack->nodes.count, pack->nodes.count == 1 ? "" : "s");
+	if (pack->has_state)
+		put_verdict(run, &text, diagnosed);
+	else
+		disagg_strbuf_puts(&text, "; disagg-run has left no state.json");
+	if (*exit && !(pack->has_state && pack->state.verdict.set))
+		disagg_strbuf_printf(&text, "; Slurm's exit code of the job is %s", exit);
+	put_text(&run->summary, "run", &text);
+}
+
+/* When each phase began, from the first on. */
+static void put_phases(struct pack_run *run)
+{
+	const struct disagg_state *state = &run->pack->state;
+	struct disagg_strbuf text;
+	double first = 0;
+
+	disagg_strbuf_init(&text, 0);
+	for (int i = 0; run->pack->has_state && i < DISAGG_PHASE_COUNT; i++) {
+		double at = state->phase_at[i];
+		time_t seconds = (time_t)at;
+		char clock[32] = "";
+		struct tm tm;
+
+		if (at <= 0)
+			continue;
+		if (first <= 0 && gmtime_r(&seconds, &tm) &&
+			strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S UTC", &tm))
+			disagg_strbuf_printf(&text, "%s %s", disagg_phase_names[i], clock);
+		else
+			disagg_strbuf_printf(
+				&text, ", %s +%.1f s", disagg_phase_names[i], at - first);
+		first = first > 0 ? first : at;
+	}
+	put_text(&run->summary, "phases", &text);
+}
+
+/* The diagnosis, whose first line becomes the page's; or what is known without it. */
+static void put_story(struct pack_run *run)
+{
+	const char *status = run->success ? "success" : "failure", *rest = "";
 	struct disagg_err err = DISAGG_ERR_INIT;
 	struct disagg_proc_result result;
+	bool diagnosed = diagnose(run, "--format=text", &result, &err) == 0;
 
-	if (diagnose(run, "--format=text", &result, &err) == 0)
-		disagg_strbuf_printf(&run->summary, "\n%s", result.out);
-	else
+	disagg_strbuf_printf(&run->summary, "job %s: ", run->pack->job_id);
+	if (diagnosed && strncmp(result.out, status, strlen(status)) == 0) {
+		size_t len = strcspn(result.out, "\n");
+
+		disagg_strbuf_printf(&run->summary, "%.*s\n", (int)len, result.out);
+		rest = result.out + len + (result.out[len] == '\n');
+	} else {
+		disagg_strbuf_printf(&run->summary, "%s\n", status);
+		rest = diagnosed ? result.out : "";
+	}
+	put_run(run, diagnosed);
+	put_phases(run);
+	disagg_strbuf_puts(&run->summary, rest);
+	if (!diagnosed)
 		disagg_strbuf_printf(
 			&run->summary, "\nthe logs have not been searched: %s\n", err.text);
 }
@@ -140,93 +193,87 @@ int pack_diagnosis(struct pack_run *run, struct disagg_err *err)
 	return disagg_bundle_add_text(run->bundle, "diagnosis.json", text, result.len, err);
 }
 
+/* ---- what the archive lacks ---- */
+
+static void put_nodes(struct pack_run *run)
+{
+	struct disagg_strbuf text;
+
+	disagg_strbuf_init(&text, 0);
+	if (run->missing_count > 0) {
+		disagg_strbuf_printf(&text,
+			"no part came from %zu of %u nodes: ", run->missing_count,
+			run->pack->nodes.count);
+		disagg_hostlist_fold(&text, run->missing_node, run->missing_count);
+	}
+	put_text(&run->summary, "nodes", &text);
+}
+
+static void put_size(struct disagg_strbuf *out, uint64_t bytes)
+{
+	if (bytes >= UINT64_C(10) << 20)
+		disagg_strbuf_printf(out, "%" PRIu64 " MiB", bytes >> 20);
+	else
+		disagg_strbuf_printf(out, "%" PRIu64 " KiB", bytes >> 10);
+}
+
+static void put_cut(struct pack_run *run)
+{
+	const struct pack *pack = run->pack;
+	struct disagg_strbuf text;
+	size_t count = 0;
+
+	disagg_strbuf_init(&text, 0);
+	for (size_t i = 0; i < pack->tree.count; i++) {
+		const struct disagg_tree_file *file = &pack->tree.file[i];
+
+		if (pack_refuses(file) || file->size <= pack->file_bytes || count++ >= MOST_TOLD)
+			continue;
+		disagg_strbuf_printf(
+			&text, "%s%.64s (", count == 1 ? "head and tail of: " : ", ", file->name);
+		put_size(&text, file->size);
+		disagg_strbuf_putc(&text, ')');
+	}
+	if (count > MOST_TOLD)
+		disagg_strbuf_printf(&text, " and %zu more", count - MOST_TOLD);
+	if (run->small)
+		disagg_strbuf_printf(&text, "%sthere was little space",
+			text.len ? "; " : "of large files there are head and tail: ");
+	put_text(&run->summary, "cut", &text);
+}
+
+static void put_left_out(struct pack_run *run)
+{
+	const struct pack *pack = run->pack;
+	struct disagg_strbuf text;
+	size_t count = 0;
+
+	disagg_strbuf_init(&text, 0);
+	for (size_t i = 0; i < pack->tree.count; i++) {
+		const char *why = pack_refuses(&pack->tree.file[i]);
+
+		if (!why || !*why || count++ >= MOST_TOLD)
+			continue;
+		disagg_strbuf_printf(&text, "%s%.64s (%s)", count == 1 ? "" : ", ",
+			pack->tree.file[i].name, why);
+	}
+	if (count > MOST_TOLD)
+		disagg_strbuf_printf(&text, " and %zu more", count - MOST_TOLD);
+	if (pack->tree.over)
+		disagg_strbuf_printf(&text, "%s%zu files over the most of %zu", count ? "; " : "",
+			pack->tree.over, pack->files);
+	put_text(&run->summary, "left out", &text);
+}
+
 int pack_summary(struct pack_run *run, struct disagg_err *err)
 {
-	put_verdict(run);
-	put_diagnosis(run);
-	put_phases(run);
+	put_story(run);
+	disagg_strbuf_puts(&run->summary, "\nthis archive\n");
 	put_nodes(run);
-	if (run->small)
-		disagg_strbuf_puts(&run->summary,
-			"\nthere was little space: of large files there are head and tail\n");
-	disagg_strbuf_puts(&run->summary,
-		"\nmanifest.json lists the members, and what was left out and why\n");
+	put_cut(run);
+	put_left_out(run);
+	put_line(&run->summary, "masked", "what looks like a secret, in every member");
+	put_line(&run->summary, "members",
+		"see manifest.json: all of them, what is missing and why, what was masked");
 	return run->summary.failed ? disagg_err_nomem(err) : 0;
-}
-
-/* ---- the manifest ---- */
-
-static void put_members(struct pack_run *run, struct disagg_json_writer *json)
-{
-	const struct disagg_bundle_member *member;
-	size_t count = disagg_bundle_members(run->bundle, &member);
-
-	disagg_json_begin(json, "members", '[');
-	for (size_t i = 0; i < count; i++, member++) {
-		disagg_json_begin(json, NULL, '{');
-		disagg_json_put_text(json, "name", member->name);
-		disagg_json_put_int(json, "size", (int64_t)member->size);
-		disagg_json_put_text(json, "sha256", member->sha256);
-		if (member->left_out)
-			disagg_json_put_int(json, "left_out", (int64_t)member->left_out);
-		if (member->shrank)
-			disagg_json_put_bool(json, "shrank", true);
-		disagg_json_end(json, '}');
-	}
-	disagg_json_end(json, ']');
-}
-
-static void put_missed(struct pack_run *run, struct disagg_json_writer *json)
-{
-	disagg_json_begin(json, "not_included", '[');
-	for (size_t i = 0; i < run->missed_count; i++) {
-		disagg_json_begin(json, NULL, '{');
-		disagg_json_put_text(json, "name", run->missed[i].name);
-		disagg_json_put_text(json, "why", run->missed[i].why);
-		disagg_json_end(json, '}');
-	}
-	disagg_json_end(json, ']');
-	disagg_json_put_int(
-		json, "not_included_more", (int64_t)(run->missed_over + run->pack->tree.over));
-}
-
-static void put_masked(struct pack_run *run, struct disagg_json_writer *json)
-{
-	disagg_json_begin(json, "masked", '{');
-	for (int kind = 0; kind < DISAGG_SECRET_COUNT; kind++) {
-		uint64_t count = disagg_redactor_count(run->redactor, (enum disagg_secret)kind);
-
-		if (count)
-			disagg_json_put_int(json, disagg_secret_names[kind], (int64_t)count);
-	}
-	disagg_json_end(json, '}');
-}
-
-int pack_manifest(struct pack_run *run, struct disagg_err *err)
-{
-	struct disagg_strbuf out;
-	struct disagg_json_writer json = {.out = &out};
-	int rc;
-
-	disagg_strbuf_init(&out, 0);
-	disagg_json_begin(&json, NULL, '{');
-	disagg_json_put_text(&json, "schema", "disagg.manifest/1");
-	disagg_json_put_text(&json, "job_id", run->pack->job_id);
-	disagg_json_put_text(&json, "status", run->success ? "success" : "failure");
-	disagg_json_put_text(&json, "mode", disagg_machine_modes[run->pack->mode]);
-	disagg_json_put_text(&json, "version", DISAGG_VERSION);
-	disagg_json_begin(&json, "missing_nodes", '[');
-	for (size_t i = 0; i < run->missing_count; i++)
-		disagg_json_put_text(&json, NULL, run->missing_node[i]);
-	disagg_json_end(&json, ']');
-	put_members(run, &json);
-	put_missed(run, &json);
-	put_masked(run, &json);
-	disagg_json_end(&json, '}');
-	disagg_strbuf_putc(&out, '\n');
-	rc = out.failed
-		     ? disagg_err_nomem(err)
-		     : disagg_bundle_add_text(run->bundle, "manifest.json", out.text, out.len, err);
-	disagg_strbuf_release(&out);
-	return rc;
 }

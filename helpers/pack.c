@@ -40,6 +40,7 @@ enum {
 	O_KERNEL_LINES,
 	O_SINCE,
 	O_JOB_EXIT,
+	O_SPARE,
 };
 
 static const char *const format_names[] = {"tar.gz", "tar.zst", NULL};
@@ -50,6 +51,7 @@ static const struct helper_option options[] = {
 	{"mode", O_MODE, HELPER_VALUE, "MODE", "basic, standard (default) or comprehensive"},
 	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "tar.gz (default) or tar.zst"},
 	{"out", O_OUT, HELPER_VALUE, "DIR", "where the archive goes (beside the run directory)"},
+	{"spare", O_SPARE, HELPER_VALUE, "DIR", "where it goes when there is no room there"},
 	{"status", O_STATUS, HELPER_VALUE, "STATUS",
 		"success or failure, whatever state.json says"},
 	{"max-file", O_MAX_FILE, HELPER_VALUE, "SIZE", "of larger files head and tail (50M)"},
@@ -90,8 +92,9 @@ const struct helper pack_helper = {
 	.examples = "  disagg-pack 1234\n"
 		    "  disagg-pack --mode=comprehensive --out=/tmp disagg-1234\n"
 		    "  tar xzOf job_1234_failure_20261126.tar.gz job_1234/summary.txt\n",
-	.environment = "  PATH             where squeue is\n"
-		       "  SLURMD_NODENAME  as --node\n",
+	.environment = "  PATH             where squeue and scontrol are\n"
+		       "  SLURMD_NODENAME  as --node\n"
+		       "  SLURM_JOB_ID     in a job: Slurm is asked about it\n",
 	.exits = "  0 ok, 2 usage, 4 no such run, 5 a system call failed (also: no space)\n",
 	.features = "tar.gz tar.zst",
 };
@@ -217,6 +220,9 @@ static int take(void *context, int id, const char *value)
 	case O_OUT:
 		call->pack.out_dir = value;
 		return 0;
+	case O_SPARE:
+		call->pack.spare = value;
+		return 0;
 	case O_JOB:
 		call->pack.job_id = value;
 		return 0;
@@ -291,6 +297,10 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 		return -1;
 	if (pack_open(pack, err) != 0)
 		return -1;
+	/* a number was looked for with Slurm's help, and in a job there is a Slurm */
+	if (!call->epilog && !call->only_part &&
+		(strcmp(word, pack->job_id) == 0 || getenv("SLURM_JOB_ID")))
+		pack_ask_slurm(pack);
 	if (call->epilog)
 		say_in_log(pack);
 	if (pack->nodes.count == 0 && !call->only_part && pack_nodes_of_run(pack, err) != 0)
@@ -300,21 +310,31 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 	return 0;
 }
 
+/* Where nobody tells which nodes there are, the one that disagg-run was on: when its epilog
+ * runs, the verdict has been written. */
 static bool is_first(const struct pack *pack)
 {
-	return pack->nodes.count == 0 || strcmp(pack->nodes.name[0], pack->node) == 0;
+	const char *host = pack->has_state ? pack->state.host : NULL;
+
+	if (pack->nodes.count > 0)
+		return strcmp(pack->nodes.name[0], pack->node) == 0;
+	return !host || strcmp(host, pack->node) == 0;
 }
 
 static int work(struct call *call, const char *word, struct disagg_err *err)
 {
 	struct pack *pack = &call->pack;
+	int rc = 0;
 
 	if (settle(call, word, err) != 0)
 		return -1;
-	if ((call->epilog || call->only_part) && pack_part(pack, err) != 0)
-		return -1;
+	if (call->epilog || call->only_part)
+		rc = pack_part(pack, err);
 	if (call->only_part || (call->epilog && !is_first(pack)))
-		return 0;
+		return rc;
+	/* there is more to pack than what this node looks like */
+	if (rc != 0)
+		pack_say(pack, "%s", err->text);
 	if (pack_merge(pack, err) != 0)
 		return -1;
 	if (!call->epilog)

@@ -15,11 +15,13 @@
  * packer merges what is there into the archive.
  */
 #define PACK_PARTS "parts"
+#define PACK_SLURM "scontrol.txt" /* what Slurm says of the job, while it knows it */
 
 struct pack {
 	struct disagg_arena arena;
 	const char *run_dir; /* absolute */
 	const char *out_dir; /* where the archive goes */
+	const char *spare;   /* and where that has no room; NULL */
 	const char *job_id;
 	const char *node;	      /* this one */
 	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
@@ -90,6 +92,15 @@ int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
  * stdout: no other line of its log leaves root's hands. */
 int pack_kernel_lines(int64_t since_s, struct disagg_err *err);
 
+/* ---- pack-slurm.c ---- */
+
+/*
+ * PACK_SLURM into the run directory, where a later packer and the diagnosis find it; not
+ * in an epilog, which must not ask Slurm.  Where Slurm does not answer, or there is no
+ * room, it is not there.
+ */
+void pack_ask_slurm(struct pack *pack);
+
 /* ---- pack-part.c: what this node adds ---- */
 
 /* parts/NODE.STAGE/, by rename; one that is there stays (and that is said). */
@@ -124,15 +135,20 @@ struct pack_run {
 
 /* All members but the first; */
 int pack_members(struct pack_run *run, struct disagg_err *err);
+/* Why a file of the run directory is no member; "": it is not worth a word; NULL: it is one. */
+const char *pack_refuses(const struct disagg_tree_file *file);
 /* A name and why it is not in the archive; kept to a bound. */
 void pack_miss(struct pack_run *run, const char *name, const char *why);
 
 /* ---- pack-summary.c ---- */
 
-/* run->summary: what happened, for people. */
+/* run->summary: what happened, a page for people. */
 int pack_summary(struct pack_run *run, struct disagg_err *err);
 /* diagnosis.json, where there is time for it. */
 int pack_diagnosis(struct pack_run *run, struct disagg_err *err);
+
+/* ---- pack-manifest.c ---- */
+
 int pack_manifest(struct pack_run *run, struct disagg_err *err);
 
 /* ---- pack-publish.c ---- */

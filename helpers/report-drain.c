@@ -215,6 +215,9 @@ int report_drain_failed(const struct disagg_report *report)
 
 	if (count == 0)
 		return 0;
+	if (disagg_report_foreign(report))
+		return say(DISAGG_CHECK, "nothing is drained: another user may have written",
+			disagg_report_foreign(report));
 	rc = read_cluster(&cluster);
 	if (rc == 0)
 		rc = drain_all(&cluster, failed, count);

@@ -78,4 +78,6 @@ bench: all stubs $(bench_bin)
 	$(test_env) tests/bench/probe.sh
 	$(test_env) tests/bench/report.sh
 	$(test_env) tests/bench/diagnose.sh
+	$(test_env) tests/bench/pack.sh
+	$(test_env) tests/bench/epilog.sh
 .PHONY: bench

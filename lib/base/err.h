@@ -22,7 +22,7 @@ enum disagg_code {
 	DISAGG_SYSTEM = 5,  /* a system call, memory */
 	DISAGG_TIMEOUT = 6,
 	DISAGG_DIED = 7,    /* a worker ended */
-	DISAGG_INVALID = 8, /* a result that means nothing */
+	DISAGG_INVALID = 8, /* a result that means nothing, or is unknown */
 	DISAGG_SKIPPED = 77,
 };
 

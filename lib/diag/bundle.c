@@ -57,16 +57,6 @@ static la_ssize_t gzip_write(struct archive *archive, void *context, const void 
 	return -1;
 }
 
-static int gzip_close(struct archive *archive, void *context)
-{
-	struct disagg_bundle *bundle = context;
-
-	if (disagg_gzip_finish(bundle->gzip) == 0)
-		return ARCHIVE_OK;
-	archive_set_error(archive, errno, "%s", strerror(errno));
-	return ARCHIVE_FATAL;
-}
-
 static int begin(
 	struct disagg_bundle *bundle, const struct disagg_bundle_spec *spec, struct disagg_err *err)
 {
@@ -81,7 +71,7 @@ static int begin(
 	} else if (rc == ARCHIVE_OK) {
 		if (disagg_gzip_new(&bundle->gzip, spec->fd, err) != 0)
 			return -1;
-		rc = archive_write_open(archive, bundle, NULL, gzip_write, gzip_close);
+		rc = archive_write_open(archive, bundle, NULL, gzip_write, NULL);
 	}
 	return rc == ARCHIVE_OK ? 0 : archive_err(bundle, "begin an archive", err);
 }
@@ -427,6 +417,9 @@ int disagg_bundle_close(struct disagg_bundle *bundle, struct disagg_err *err)
 
 	if (archive_write_close(bundle->archive) != ARCHIVE_OK)
 		rc = archive_err(bundle, "finish the archive", err);
+	/* libarchive does not look at what its closing callback returns */
+	else if (bundle->gzip && disagg_gzip_finish(bundle->gzip) != 0)
+		rc = disagg_err_sys(err, "cannot finish the archive");
 	disagg_bundle_drop(bundle);
 	return rc;
 }

@@ -236,6 +236,8 @@ static const char *node_of(const struct disagg_suspects *suspects,
 		if (exits->v[i].rank == cause->rank && is_of(exits->v[i].worker, cause->worker))
 			return exits->v[i].node;
 	}
+	if (!worker)
+		return NULL;
 	if (exit && exit->node)
 		return exit->node;
 	for (unsigned i = 0;

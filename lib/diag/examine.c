@@ -15,7 +15,8 @@ static int gather(struct disagg_arena *arena, const char *const *path,
 		files->slurm_state = options->slurm_state;
 		files->slurm_reason = options->slurm_reason;
 	}
-	if (!files->log_count && !files->has_state && !files->exits.count && !files->kernel.count)
+	if (!files->log_count && !files->has_state && !files->exits.count && !files->kernel.count &&
+		!files->full)
 		return disagg_err_set(err, DISAGG_MISSING,
 			"there are no logs in '%s', and no state.json: expected a run directory or "
 			"a job's number",

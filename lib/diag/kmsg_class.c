@@ -48,6 +48,8 @@ struct row {
 static const struct row rows[] = {
 	{false, "Out of memory: Kill", NULL, 7, DISAGG_KMSG_OOM, OOM},
 	{false, "Memory cgroup out of memory: Kill", NULL, 7, DISAGG_KMSG_OOM, OOM},
+	/* comes with the one before it, and says in which cgroup */
+	{false, "oom-kill:constraint=CONSTRAINT_MEMCG", NULL, 7, DISAGG_KMSG_OOM, OOM},
 	{true, "PCIe Bus Error: severity=", "(Fatal)", 7, DISAGG_KMSG_AER, AER_FATAL},
 	{true, "PCIe Bus Error: severity=Uncorrect", NULL, 7, DISAGG_KMSG_AER, AER_NONFATAL},
 	{true, "PCIe Bus Error: severity=Correct", NULL, 7, DISAGG_KMSG_AER, AER_CORRECTED},

@@ -147,6 +147,7 @@ static int read_gpu(const char *text, size_t len)
 }
 
 /* The name that stands between `before` and a byte of `behind`. */
+/* A word that one of `behind` ends; the line's end does where '\r' is one of them. */
 static bool name_behind(const char *text, size_t len, const char *before, const char *behind,
 	char *ret, size_t size)
 {
@@ -160,7 +161,7 @@ static bool name_behind(const char *text, size_t len, const char *before, const 
 	while (count < left && (isalnum((unsigned char)at[count]) || strchr("-._", at[count])) &&
 		at[count])
 		count++;
-	if (!count || count >= size || (count < left && !strchr(behind, at[count])))
+	if (!count || count >= size || !strchr(behind, count < left ? at[count] : '\r'))
 		return false;
 	memcpy(ret, at, count);
 	ret[count] = '\0';
@@ -200,8 +201,9 @@ static bool read_nccl_node(const char *text, size_t len, struct disagg_line *ret
 
 static void read_node(const char *text, size_t len, struct disagg_line *ret)
 {
-	static const char *const before[][2] = {{"srun: error: ", ":"}, {"on node ", " ,.:;\r"},
-		{"Node failure on ", " ,.:;\r"}, {"failed on node ", " ,.:;\r"}, {"[", ":"}};
+	static const char *const before[][2] = {{"Node failure on ", " ,.:;\r"},
+		{"srun: error: ", ":"}, {"on node ", " ,.:;\r"}, {"failed on node ", " ,.:;\r"},
+		{"[", ":"}};
 
 	if (read_nccl_node(text, len, ret))
 		return;

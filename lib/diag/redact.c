@@ -11,6 +11,8 @@
 
 #define WORD_MAX  32u
 #define FOUND_MAX 4096u /* words of one piece that are looked at together */
+#define PEM_MOST  32u	/* "RSA ", "ENCRYPTED ", before "PRIVATE KEY-----" */
+#define NAME_MOST 128u	/* bytes of a name on either side of its word: so no word costs more */
 
 const char *const disagg_secret_names[DISAGG_SECRET_COUNT + 1] = {
 	[DISAGG_SECRET_HUGGINGFACE] = "huggingface",
@@ -146,13 +148,18 @@ static bool is_in(unsigned set, char c)
 	       ((set & VISIBLE) && (unsigned char)c > ' ' && c != 127 && !strchr("\"'`,;)}]&", c));
 }
 
+static size_t run_most(const struct piece *piece, size_t at, unsigned set, size_t most)
+{
+	size_t len = 0;
+
+	while (len < most && at + len < piece->len && is_in(set, piece->text[at + len]))
+		len++;
+	return len;
+}
+
 static size_t run_of(const struct piece *piece, size_t at, unsigned set)
 {
-	size_t end = at;
-
-	while (end < piece->len && is_in(set, piece->text[end]))
-		end++;
-	return end - at;
+	return run_most(piece, at, set, piece->len);
 }
 
 static size_t skip(const struct piece *piece, size_t at, const char *chars)
@@ -172,7 +179,7 @@ static bool is_harmless(const char *text, size_t len)
 	while (digits < len &&
 		(isdigit((unsigned char)text[digits]) || strchr(".%,:", text[digits])))
 		digits++;
-	if (digits == len)
+	if (digits == len && len < NAME_MOST) /* of more, the rest is not known */
 		return true;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t size = strlen(words[i]);
@@ -193,11 +200,11 @@ static bool find_value(
 	size_t len;
 	bool option;
 
-	while (name > 0 && is_in(TOKEN_SET, piece->text[name - 1]))
+	while (name > 0 && found->end - name < NAME_MOST && is_in(TOKEN_SET, piece->text[name - 1]))
 		name--;
 	option = name + 2 < piece->len && memcmp(piece->text + name, "--", 2) == 0;
-	len = run_of(piece, at, TOKEN_SET);
-	if (len && rule->form == WHOLE)
+	len = run_most(piece, at, TOKEN_SET, NAME_MOST);
+	if (len == NAME_MOST || (len && rule->form == WHOLE))
 		return false;
 	at = skip(piece, at + len, "\"'");
 	len = skip(piece, at, " \t") - at;
@@ -208,10 +215,12 @@ static bool find_value(
 	else
 		return false;
 	at = skip(piece, at, "\"'`");
-	len = run_of(piece, at, rule->set);
+	len = run_most(piece, at, rule->set, NAME_MOST);
+	if (len < rule->min || is_harmless(piece->text + at, len))
+		return false;
 	*begin = at;
-	*end = at + len;
-	return len >= rule->min && !is_harmless(piece->text + at, len);
+	*end = at + run_of(piece, at, rule->set);
+	return true;
 }
 
 /* user:SECRET@ */
@@ -238,11 +247,12 @@ static bool find_token(
 	size_t size = strlen(rule->word);
 
 	*begin = found->end - size;
-	*end = found->end + run_of(piece, found->end, rule->set);
 	/* the search knows no case, the tokens do */
-	return memcmp(piece->text + *begin, rule->word, size) == 0 &&
-	       (*begin == 0 || !isalnum((unsigned char)piece->text[*begin - 1])) &&
-	       *end - found->end >= rule->min;
+	if (memcmp(piece->text + *begin, rule->word, size) != 0 ||
+		(*begin > 0 && isalnum((unsigned char)piece->text[*begin - 1])))
+		return false;
+	*end = found->end + run_of(piece, found->end, rule->set);
+	return *end - found->end >= rule->min;
 }
 
 static bool find_scheme(
@@ -251,14 +261,17 @@ static bool find_scheme(
 	const struct rule *rule = &rules[found->rule];
 
 	*begin = skip(piece, found->end, " \t");
+	if (*begin == found->end)
+		return false;
 	*end = *begin + run_of(piece, *begin, rule->set);
-	return *begin > found->end && *end - *begin >= rule->min;
+	return *end - *begin >= rule->min;
 }
 
 static bool find(struct disagg_redactor *redactor, const struct piece *piece,
 	const struct found *found, size_t *begin, size_t *end)
 {
 	static const char key[] = "PRIVATE KEY-----";
+	size_t left = piece->len - found->end;
 	const char *line_end;
 
 	switch (rules[found->rule].form) {
@@ -274,8 +287,10 @@ static bool find(struct disagg_redactor *redactor, const struct piece *piece,
 	case PEM:
 		break;
 	}
-	line_end = memmem(piece->text + found->end, piece->len - found->end, key, sizeof(key) - 1);
-	if (!line_end || line_end - (piece->text + found->end) > 32)
+	if (left > PEM_MOST + sizeof(key) - 1)
+		left = PEM_MOST + sizeof(key) - 1;
+	line_end = memmem(piece->text + found->end, left, key, sizeof(key) - 1);
+	if (!line_end)
 		return false;
 	*begin = *end = (size_t)(line_end - piece->text) + sizeof(key) - 1;
 	redactor->in_pem = true;

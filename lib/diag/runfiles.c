@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define EXITS_BYTES (16u * 1024u * 1024u)
 #define SLURM_BYTES (1024u * 1024u)
+#define ROOM_BYTES  4096u  /* less is none */
 #define NAMES_MOST  65536u /* of one folder */
 
 struct adder {
@@ -143,6 +145,7 @@ static const struct kind kinds[] = {
 	{"state.json", add_state},
 	{"exits*.jsonl", add_exits},
 	{"scontrol*.txt", add_slurm},
+	{"pack.log", add_nothing}, /* the packer's own words */
 	{"*.log", add_log},
 	{"*.out", add_log},
 	{"*.err", add_log},
@@ -322,6 +325,14 @@ static int refuse_packed(const char *path, struct disagg_err *err)
 		path);
 }
 
+static bool is_full(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 &&
+	       (uint64_t)st.f_bavail * (st.f_frsize ? st.f_frsize : st.f_bsize) < ROOM_BYTES;
+}
+
 int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *files, const char *path,
 	struct disagg_err *err)
 {
@@ -339,6 +350,8 @@ int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *file
 			err, DISAGG_MISSING, "cannot find '%s': %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode)) {
 		adder.root_len = len + 1;
+		if (is_full(clean))
+			files->full = clean;
 		return add_folders(&adder, clean);
 	}
 	if (!S_ISREG(st.st_mode))

@@ -22,6 +22,7 @@ struct disagg_runfiles {
 	bool has_state;
 	struct disagg_state state;
 	const char *slurm_state, *slurm_reason; /* "TIMEOUT", "TimeLimit"; NULL: not known */
+	const char *full;			/* a folder of these that has no room; NULL */
 	unsigned left_out;			/* logs over DISAGG_SCAN_FILES_MOST */
 	const char *note;			/* of a file that is damaged, for a reader; NULL */
 	struct disagg_xid_table *xids;

@@ -27,10 +27,11 @@ static const struct disagg_state_unit *unit_of_log(
 	return NULL;
 }
 
-/* The job's own output is nobody's. */
+/* The output of the job itself, and of what looks after the nodes, is no worker's. */
 static bool is_job_output(const char *name)
 {
-	static const char *const begins[] = {"slurm-", "job", "sbatch", "disagg-", "install"};
+	static const char *const begins[] = {
+		"slurm-", "job", "sbatch", "disagg-", "install", "nodes.log", "probes.log"};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
@@ -177,6 +178,20 @@ static enum disagg_weight weigh(
 	return is_fatal(signature->fault) ? weight : DISAGG_WEIGHT_WENT_ON;
 }
 
+/* What befell the whole job is told in every log, and is the fault of none that tells it;
+ * of a lost node only a line that names it says whose it was. */
+static bool is_of_job(const struct disagg_signature *signature, const struct disagg_line *line)
+{
+	static const char *const ids[] = {
+		"slurm.preempted", "slurm.time_limit", "slurm.cancelled", "slurm.node_fail"};
+
+	for (size_t i = 0; !line->node[0] && i < sizeof(ids) / sizeof(ids[0]); i++) {
+		if (strcmp(signature->id, ids[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void add_event(struct disagg_suspects *suspects, const struct disagg_event *event)
 {
 	const struct disagg_signature *signature = &suspects->signatures->v[event->signature];
@@ -201,6 +216,8 @@ static void add_event(struct disagg_suspects *suspects, const struct disagg_even
 			   signature->rank == DISAGG_RANK_CAUSE,
 	};
 
+	if (is_of_job(signature, line))
+		suspect.worker = suspect.node = NULL;
 	disagg_suspects_add(suspects, &suspect);
 }
 

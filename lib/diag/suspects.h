@@ -53,8 +53,15 @@ struct disagg_suspects {
 int disagg_suspects_find(
 	struct disagg_suspects *suspects, const double *utc_offset_s, struct disagg_err *err);
 
-/* The parts of it: what the kernel, the tasks' ends, Slurm and disagg-run tell. */
+/* The parts of it: what the kernel, the tasks' ends and Slurm tell, */
 void disagg_suspects_machine(struct disagg_suspects *suspects);
+/* and disagg-run, which saw who ended first, or was told to end: what logs tell from
+ * then on follows from it. */
+void disagg_suspects_verdict(struct disagg_suspects *suspects);
+
+/* A worker that told a reason in its log before it ended. */
+bool disagg_suspects_has_reason(
+	const struct disagg_suspects *suspects, const struct disagg_exit *exit);
 void disagg_suspects_add(struct disagg_suspects *suspects, const struct disagg_suspect *suspect);
 
 /* A line's Unix time; 0: not known. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/diag/suspects.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CRASH_S	   120.0 /* a reason is told at most so long before the crash */
@@ -9,8 +10,8 @@
 
 /* ---- exits ---- */
 
-/* A worker that told a reason in its log before it ended. */
-static bool has_reason(const struct disagg_suspects *suspects, const struct disagg_exit *exit)
+bool disagg_suspects_has_reason(
+	const struct disagg_suspects *suspects, const struct disagg_exit *exit)
 {
 	for (unsigned i = 0; exit->worker && i < suspects->count; i++) {
 		const struct disagg_suspect *suspect = &suspects->v[i];
@@ -41,12 +42,15 @@ static void add_exit(struct disagg_suspects *suspects, const struct disagg_exit 
 		.where = "exit",
 		.text = disagg_arena_strdup(
 			suspects->arena, disagg_exit_text(exit, text, sizeof(text))),
-		.title = "a task ended with an error, and its log does not say why",
 		.hint = "run its command by hand on that node, or with more logging",
 	};
 
 	if (!disagg_exit_is_failure(exit))
 		return;
+	suspect.title = disagg_arena_printf(suspects->arena,
+		"%s ended with %s, and its log does not say why",
+		exit->worker && *exit->worker ? exit->worker : "a task",
+		suspect.text ? suspect.text : "an error");
 	if (disagg_exit_is_crash(exit)) {
 		suspect.weight = DISAGG_WEIGHT_SYMPTOM;
 		suspect.title = "a program crashed";
@@ -58,7 +62,7 @@ static void add_exit(struct disagg_suspects *suspects, const struct disagg_exit 
 		suspect.hint = "see the node's kernel log and the job's memory (sacct -o MaxRSS); "
 			       "else somebody, or a step that was ended, killed it";
 	}
-	if (suspect.weight == DISAGG_WEIGHT_SYMPTOM && has_reason(suspects, exit))
+	if (suspect.weight == DISAGG_WEIGHT_SYMPTOM && disagg_suspects_has_reason(suspects, exit))
 		suspect.weight = DISAGG_WEIGHT_EXIT;
 	disagg_suspects_add(suspects, &suspect);
 }
@@ -205,6 +209,53 @@ static double begin_of(const struct disagg_suspects *suspects)
 	return begin;
 }
 
+/* ---- whose memory it was ---- */
+
+#define CGROUP_LINE "oom-kill:"
+
+static bool logs_tell_oom(const struct disagg_suspects *suspects)
+{
+	for (unsigned i = 0; i < suspects->count; i++) {
+		if (suspects->v[i].event && suspects->v[i].fault == DISAGG_FAULT_OOM_HOST)
+			return true;
+	}
+	return false;
+}
+
+/* "oom-kill:...,task_memcg=/slurm/uid_1000/job_42/step_1,...,pid=81234,uid=1000" */
+static bool names_other_job(const char *text, const char *pid, const char *job)
+{
+	const char *at = strstr(text, "/job_");
+	size_t len;
+
+	if (strncmp(text, CGROUP_LINE, strlen(CGROUP_LINE)) != 0 || !strstr(text, pid) || !at)
+		return false;
+	at += strlen("/job_");
+	len = strspn(at, "0123456789");
+	return len && (len != strlen(job) || strncmp(at, job, len) != 0);
+}
+
+/* On a node that jobs share: the kernel names the cgroup that had no memory. */
+static bool is_other_jobs(
+	const struct disagg_suspects *suspects, const struct disagg_kernline *line)
+{
+	static const char mark[] = "Killed process ";
+	const char *at = strstr(line->text, mark), *job = suspects->files->state.job_id;
+	char pid[32];
+
+	if (!at || !suspects->files->has_state || !job || logs_tell_oom(suspects))
+		return false;
+	at += sizeof(mark) - 1;
+	snprintf(pid, sizeof(pid), ",pid=%.*s,", (int)strspn(at, "0123456789") % 16, at);
+	for (unsigned i = 0; i < suspects->files->kernel.count; i++) {
+		const struct disagg_kernline *other = &suspects->files->kernel.v[i];
+
+		if (other->finding.cls == DISAGG_KMSG_OOM && names_other_job(other->text, pid, job))
+			return true;
+	}
+	return false;
+}
+
 static void add_kernel(struct disagg_suspects *suspects, const struct disagg_kernline *line)
 {
 	struct disagg_suspect suspect = {
@@ -225,11 +276,15 @@ static void add_kernel(struct disagg_suspects *suspects, const struct disagg_ker
 		.text = line->text,
 	};
 
+	if (line->finding.cls == DISAGG_KMSG_OOM &&
+		(strncmp(line->text, CGROUP_LINE, strlen(CGROUP_LINE)) == 0 ||
+			is_other_jobs(suspects, line)))
+		return;
 	if (line->finding.cls != DISAGG_KMSG_MAP && line->finding.cls != DISAGG_KMSG_OTHER)
 		disagg_suspects_add(suspects, &suspect);
 }
 
-/* ---- Slurm and disagg-run ---- */
+/* ---- Slurm ---- */
 
 struct slurm_row {
 	const char *state;
@@ -284,72 +339,6 @@ static void add_slurm(struct disagg_suspects *suspects)
 	}
 }
 
-struct verdict_row {
-	const char *words; /* of the verdict's text; "": any */
-	int code;	   /* 0: any */
-	enum disagg_weight weight;
-	enum disagg_fault fault;
-	const char *title;
-};
-
-/* disagg-run's own words (helpers/run-*.c): the first that fits */
-static const struct verdict_row verdict_rows[] = {
-	{"time limit", DISAGG_TIMEOUT, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
-		"the job's time limit came"},
-	{"time limit", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
-		"the job's time limit came"},
-	{"requeued", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
-		"Slurm requeued the job"},
-	{"preempt", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_SCHEDULER,
-		"the job was preempted"},
-	{"ended by signal", DISAGG_CHECK, DISAGG_WEIGHT_END, DISAGG_FAULT_CANCELLED,
-		"the job was cancelled"},
-	{"lost its node", 0, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_SCHEDULER,
-		"a node of the job was lost"},
-	{"", DISAGG_CONFIG, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_CONFIG,
-		"the configuration cannot be run"},
-	{"", DISAGG_MISSING, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_CONFIG,
-		"something that the run needs is not there"},
-	{"", DISAGG_SYSTEM, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_SCHEDULER,
-		"disagg-run could not start what it had to"},
-	{"", DISAGG_TIMEOUT, DISAGG_WEIGHT_SYMPTOM, DISAGG_FAULT_SERVICE_TIMEOUT,
-		"disagg-run waited in vain"},
-	{"signal 9", DISAGG_DIED, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_UNKNOWN,
-		"a worker was killed (SIGKILL), and no record says for memory"},
-	{"", DISAGG_DIED, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_USER_APP,
-		"a worker ended by itself, and its log does not say why"},
-	{"", DISAGG_INVALID, DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_CONFIG,
-		"the result, or what is served, is not what was asked for"},
-	{"", 0, DISAGG_WEIGHT_EXIT, DISAGG_FAULT_UNKNOWN,
-		"disagg-run ended the run, and no log says why"},
-};
-
-static void add_verdict(struct disagg_suspects *suspects)
-{
-	const struct disagg_state_verdict *verdict = &suspects->files->state.verdict;
-	const char *text = verdict->text ? verdict->text : "";
-	const struct verdict_row *row = verdict_rows;
-	struct disagg_suspect suspect = {
-		.at = verdict->at,
-		.id = "disagg-run",
-		.hint = "its verdict says of whom; see the end of that log, and the node",
-		.worker = verdict->worker,
-		.rank = -1,
-		.gpu = -1,
-		.where = "disagg-run",
-		.text = text,
-	};
-
-	if (!suspects->files->has_state || !verdict->set || verdict->code == DISAGG_OK)
-		return;
-	while (!strstr(text, row->words) || (row->code && row->code != verdict->code))
-		row++;
-	suspect.weight = row->weight;
-	suspect.fault = row->fault;
-	suspect.title = row->title;
-	disagg_suspects_add(suspects, &suspect);
-}
-
 void disagg_suspects_machine(struct disagg_suspects *suspects)
 {
 	double begin = begin_of(suspects);
@@ -364,5 +353,5 @@ void disagg_suspects_machine(struct disagg_suspects *suspects)
 	for (unsigned i = 0; i < suspects->files->exits.count; i++)
 		add_exit(suspects, &suspects->files->exits.v[i]);
 	add_slurm(suspects);
-	add_verdict(suspects);
+	disagg_suspects_verdict(suspects);
 }

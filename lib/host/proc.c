@@ -43,7 +43,7 @@ static void child_streams(const struct disagg_proc_spec *spec)
 		dup2(high[i], i);
 }
 
-static void child_signals(void)
+void disagg_proc_reset_signals(void)
 {
 	struct sigaction plain = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -69,7 +69,7 @@ static void child_run(const struct disagg_proc_spec *spec, int tell_fd)
 
 	if (spec->own_group)
 		setpgid(0, 0);
-	child_signals();
+	disagg_proc_reset_signals();
 	child_streams(spec);
 	child_files();
 	execve(spec->argv[0], (char *const *)(uintptr_t)spec->argv,

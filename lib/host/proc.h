@@ -36,6 +36,9 @@ struct disagg_proc_spec {
 int disagg_proc_spawn(
 	const struct disagg_proc_spec *spec, struct disagg_proc *ret, struct disagg_err *err);
 
+/* In a forked child: every signal as a new program has it, and none blocked. */
+void disagg_proc_reset_signals(void);
+
 /* 1: it has ended, and the status is in proc->status; 0: it runs.  Never blocks. */
 int disagg_proc_reap(struct disagg_proc *proc);
 

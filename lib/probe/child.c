@@ -24,17 +24,6 @@
 
 /* ---- in the child ---- */
 
-static void child_signals(void)
-{
-	struct sigaction plain = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int i = 1; i < SIGRTMIN; i++)
-		sigaction(i, &plain, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Lines go to descriptor 3, all else that was open is closed. */
 static void child_files(int lines_fd, int said_fd)
 {
@@ -59,7 +48,7 @@ static void child_main(const int *pipes, pid_t parent, disagg_child_work *work, 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent) /* it has ended already */
 		_exit(DISAGG_SYSTEM);
-	child_signals();
+	disagg_proc_reset_signals();
 	child_files(pipes[1], pipes[3]);
 	setrlimit(RLIMIT_CORE, &no_core);
 	_exit(work(context, KEPT_FD));

@@ -10,19 +10,24 @@
 /* Nodes that ask at once: more would measure how long they wait for each other. */
 #define BATCH 64
 
+/* What the other side says may be any number: the difference of two is one all the same. */
+static double since(int64_t end, int64_t start)
+{
+	return (double)(int64_t)((uint64_t)end - (uint64_t)start);
+}
+
 struct disagg_clock_offset disagg_clock_offset_of(const int64_t (*t)[4], size_t count)
 {
 	struct disagg_clock_offset best = {0, INFINITY};
 
 	for (size_t i = 0; i < count; i++) {
-		double there = (double)(t[i][2] - t[i][1]);
-		double round_trip = ((double)(t[i][3] - t[i][0]) - there) / 1e6;
+		double there = since(t[i][2], t[i][1]);
+		double round_trip = (since(t[i][3], t[i][0]) - there) / 1e6;
 
 		if (round_trip >= best.round_trip_ms)
 			continue;
 		best.round_trip_ms = round_trip;
-		best.ahead_ms =
-			((double)(t[i][0] - t[i][1]) + (double)(t[i][3] - t[i][2])) / 2 / 1e6;
+		best.ahead_ms = (since(t[i][0], t[i][1]) + since(t[i][3], t[i][2])) / 2 / 1e6;
 	}
 	return best;
 }

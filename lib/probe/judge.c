@@ -9,7 +9,8 @@
 
 #define MAD_TO_SD   1.4826 /* of a normal distribution */
 #define FLEET_SD    3.5
-#define MAD_ERROR   2.33 /* two standard errors of a MAD of one value, in MADs */
+#define MAD_ERROR   5.5	 /* over the root of the members: how much wider for a MAD of few */
+#define NOISE_ERROR 2.33 /* the same for the noise by samples */
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
@@ -358,14 +359,15 @@ static void set_span(struct bench *bench)
 	double rel = bench->less ? REL_LATENCY : bench->rule->rel;
 	double times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
 	double by_rel = rel * stats->median, by_mad = times * MAD_TO_SD * stats->mad;
-	double by_noise = times * bench->cohort->noise;
+	double noise_times = FLEET_SD * (1 + NOISE_ERROR / sqrt((double)stats->count));
+	double by_noise = noise_times * bench->cohort->noise;
 
 	if (stats->count < DISAGG_JUDGE_MEMBERS || stats->median <= 0)
 		return;
 	bench->span = fmax(by_rel, fmax(by_mad, by_noise));
 	if (by_noise > by_rel && by_noise > by_mad)
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x the noise of a value",
-			times);
+			noise_times);
 	else if (by_mad > by_rel)
 		snprintf(bench->span_text, sizeof(bench->span_text), "%.3g x 1.4826 x MAD", times);
 	else

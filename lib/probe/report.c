@@ -286,6 +286,14 @@ enum disagg_code disagg_report_code(const struct disagg_report *report)
 	return DISAGG_OK;
 }
 
+const char *disagg_report_foreign(const struct disagg_report *report)
+{
+	for (size_t i = 0; i < report->source_count; i++)
+		if (report->source[i].foreign)
+			return report->source[i].path;
+	return NULL;
+}
+
 size_t disagg_report_failed(
 	const struct disagg_report *report, const struct disagg_report_failed **ret)
 {

@@ -96,6 +96,9 @@ struct disagg_report_failed {
 };
 size_t disagg_report_failed(
 	const struct disagg_report *report, const struct disagg_report_failed **ret);
+/* A file among those that were read that another user than us and root may have written, so that
+ * nothing is done to a node by its word; NULL: none. */
+const char *disagg_report_foreign(const struct disagg_report *report);
 size_t disagg_report_node_count(const struct disagg_report *report);
 
 #endif

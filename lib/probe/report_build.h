@@ -40,9 +40,10 @@ struct report_cohort {
 struct report_source {
 	const char *path;
 	size_t records;
-	size_t bad;  /* lines that are no record */
-	size_t lost; /* records that cannot be read */
-	bool cut;    /* the last line has no end */
+	size_t bad;   /* lines that are no record */
+	size_t lost;  /* records that cannot be read */
+	bool cut;     /* the last line has no end */
+	bool foreign; /* another user than us or root may have written it */
 };
 
 struct report_regression {

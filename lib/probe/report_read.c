@@ -153,6 +153,15 @@ static struct report_source *add_source(struct disagg_report *report, const char
 	return grown[report->source_count].path ? &grown[report->source_count++] : NULL;
 }
 
+/* Of the file that is read, whatever its name leads to by now. */
+static bool is_foreign(int fd)
+{
+	struct stat about;
+
+	return fstat(fd, &about) != 0 || (about.st_uid != 0 && about.st_uid != geteuid()) ||
+	       (about.st_mode & 022);
+}
+
 static int read_file(struct disagg_report *report, const char *path, struct disagg_err *err)
 {
 	struct reader reader = {.report = report, .err = err};
@@ -165,6 +174,8 @@ static int read_file(struct disagg_report *report, const char *path, struct disa
 			"cannot open '%s': %s", path, strerror(errno));
 	buffer = malloc(BUFFER_BYTES + 1);
 	reader.source = add_source(report, path);
+	if (reader.source)
+		reader.source->foreign = is_foreign(fd);
 	if (!buffer || !reader.source)
 		rc = disagg_err_nomem(err);
 	else

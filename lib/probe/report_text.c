@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/report_build.h"
+#include "lib/probe/report_fold.h"
 
 #include <string.h>
 
 #define MOST_NODES   50u   /* shown with their reasons; the files have all */
 #define MOST_RECORDS 4u	   /* of a node */
-#define MOST_WIDTH   40u   /* of a column */
 #define MOST_TEXT    1000u /* of a cell; the files have all */
-#define MOST_HOSTS   100u
+#define MOST_HOSTS   40u
+#define INDENT	     10u /* of a record's lines, behind its status */
 #define BINS	     24u
 #define MOST_METRICS 12u /* histograms */
 
@@ -34,35 +35,64 @@ static void put_title(
 		out, "\n%s%s%s\n", report->options.colour ? "\033[1m" : "", title, plain(report));
 }
 
+/* Below a record: "hint: ...", what does not fit further in. */
+static void put_line(struct disagg_strbuf *out, const char *label, const char *text)
+{
+	unsigned at = INDENT + (unsigned)strlen(label);
+
+	disagg_strbuf_printf(out, "%*s%s", (int)INDENT, "", label);
+	report_put_folded(out, text, at, INDENT + 2);
+	disagg_strbuf_putc(out, '\n');
+}
+
 /* A line for each test that it failed. */
 static void put_reason(struct disagg_strbuf *out, const char *reason)
 {
 	const char *part;
 
-	for (; (part = strstr(reason, "; ")); reason = part + 2)
-		disagg_strbuf_printf(out, "          %.*s\n", (int)(part - reason), reason);
-	disagg_strbuf_printf(out, "          %s\n", reason);
+	for (bool more = true; more; reason = part + 2) {
+		struct disagg_strbuf line;
+
+		part = strstr(reason, "; ");
+		more = part != NULL;
+		disagg_strbuf_init(&line, 0);
+		disagg_strbuf_add(&line, reason, part ? (size_t)(part - reason) : strlen(reason));
+		put_line(out, "", line.text);
+		disagg_strbuf_release(&line);
+	}
+}
+
+/* "  fail    TEXT" */
+static void put_status(const struct disagg_report *report, struct disagg_strbuf *out,
+	enum disagg_probe_status status, const char *text)
+{
+	disagg_strbuf_printf(out, "  %s%-7s%s ", paint(report, status),
+		disagg_probe_status_name(status), plain(report));
+	report_put_folded(out, text, INDENT, INDENT + 2);
+	disagg_strbuf_putc(out, '\n');
 }
 
 static void put_record(const struct disagg_report *report, struct disagg_strbuf *out,
 	const struct disagg_probe_record *record)
 {
-	disagg_strbuf_printf(out, "  %s%-7s%s ", paint(report, record->status),
-		disagg_probe_status_name(record->status), plain(report));
-	report_put_metric(out, record->probe, record->param);
-	disagg_strbuf_puts(out, record->gpu >= 0 || record->peer || record->rail >= 0 ? " " : "");
-	report_put_where(out, record, false);
+	struct disagg_strbuf line;
+
+	disagg_strbuf_init(&line, 0);
+	report_put_metric(&line, record->probe, record->param);
+	disagg_strbuf_puts(&line, record->gpu >= 0 || record->peer || record->rail >= 0 ? " " : "");
+	report_put_where(&line, record, false);
 	if (record->has_value) {
-		disagg_strbuf_puts(out, ": ");
-		report_put_value(out, record);
-		disagg_strbuf_puts(out, ", expected ");
-		report_put_expected(out, record);
+		disagg_strbuf_puts(&line, ": ");
+		report_put_value(&line, record);
+		disagg_strbuf_puts(&line, ", expected ");
+		report_put_expected(&line, record);
 	}
-	disagg_strbuf_putc(out, '\n');
+	put_status(report, out, record->status, line.text);
+	disagg_strbuf_release(&line);
 	if (record->reason)
 		put_reason(out, record->reason);
 	if (record->hint)
-		disagg_strbuf_printf(out, "          hint: %s\n", record->hint);
+		put_line(out, "hint: ", record->hint);
 }
 
 /* The records that are as bad as the node, and what to do. */
@@ -91,8 +121,11 @@ static void put_node(const struct disagg_report *report, struct disagg_arena *ar
 		disagg_strbuf_printf(out, "          and %zu more\n", node->worst_count - shown);
 	if (node->count == 0)
 		disagg_strbuf_puts(out, "  unknown no record of it\n");
-	if (node->worst && node->status != DISAGG_PROBE_UNKNOWN)
-		disagg_strbuf_printf(out, "  action: %s\n", disagg_judge_action(node->worst));
+	if (node->worst && node->status != DISAGG_PROBE_UNKNOWN) {
+		disagg_strbuf_puts(out, "  action: ");
+		report_put_folded(out, disagg_judge_action(node->worst), INDENT, INDENT);
+		disagg_strbuf_putc(out, '\n');
+	}
 	if (drain)
 		disagg_strbuf_printf(out, "  %s\n", drain);
 }
@@ -104,10 +137,9 @@ static void put_findings(const struct disagg_report *report, struct disagg_strbu
 	for (size_t i = 0; i < report->finding_count; i++) {
 		const struct disagg_finding *finding = &report->finding[i];
 
-		disagg_strbuf_printf(out, "  %s%-7s%s %s\n", paint(report, finding->status),
-			disagg_probe_status_name(finding->status), plain(report), finding->text);
+		put_status(report, out, finding->status, finding->text);
 		if (finding->cohort)
-			disagg_strbuf_printf(out, "          cohort: %s\n", finding->cohort);
+			put_line(out, "cohort: ", finding->cohort);
 	}
 }
 
@@ -128,44 +160,64 @@ static void put_nodes(
 
 /* ---- tables ---- */
 
-/* Columns, as a terminal counts them for text of one column a character. */
-static size_t width_of(const char *text)
+static const char *cell_of(const struct report_table *table, size_t row, unsigned column)
 {
-	size_t width = 0;
+	return row ? table->cell[(row - 1) * table->columns + column] : table->head[column];
+}
 
-	for (; *text; text++)
-		width += (*text & 0xc0) != 0x80;
-	return width;
+/* What is left of each cell of a row. */
+struct rest {
+	const char *text[REPORT_COLUMNS];
+	const size_t *width;
+	unsigned columns;
+};
+
+/* One line of it; whether there is more. */
+static bool put_row_line(struct disagg_strbuf *out, struct rest *rest)
+{
+	size_t due = 0; /* columns of space, before whatever comes next */
+	bool more = false;
+
+	for (unsigned c = 0; c < rest->columns; c++) {
+		/* only the last may be wider than its column */
+		size_t len = report_fold(rest->text[c], rest->width[c], c < rest->columns - 1);
+		size_t used = 0;
+
+		for (size_t i = 0; i < len; i++)
+			used += (rest->text[c][i] & 0xc0) != 0x80;
+		if (len > 0) {
+			disagg_strbuf_printf(out, "%*s%.*s", (int)due, "", (int)len, rest->text[c]);
+			due = 0;
+		}
+		due += 2 + (rest->width[c] > used ? rest->width[c] - used : 0);
+		rest->text[c] += len;
+		rest->text[c] += strspn(rest->text[c], " ");
+		more |= *rest->text[c] != '\0';
+	}
+	disagg_strbuf_putc(out, '\n');
+	return more;
 }
 
 static void put_table(const struct disagg_report *report, struct disagg_strbuf *out,
 	const struct report_table *table)
 {
 	size_t width[REPORT_COLUMNS] = {0};
-	unsigned last = table->columns - 1;
 
-	for (unsigned c = 0; c < last; c++) {
-		width[c] = width_of(table->head[c]);
-		for (size_t r = 0; r < table->rows; r++) {
-			size_t cell = width_of(table->cell[r * table->columns + c]);
+	for (unsigned c = 0; c < table->columns; c++)
+		for (size_t r = 0; r <= table->rows; r++) {
+			size_t cell = report_width(cell_of(table, r, c));
 
 			width[c] = cell > width[c] ? cell : width[c];
 		}
-		width[c] = width[c] > MOST_WIDTH ? MOST_WIDTH : width[c];
-	}
+	report_fit(width, table->columns);
 	put_title(report, out, table->title);
 	for (size_t r = 0; r <= table->rows; r++) {
-		for (unsigned c = 0; c < table->columns; c++) {
-			const char *cell =
-				r ? table->cell[(r - 1) * table->columns + c] : table->head[c];
-			size_t cells = width_of(cell), shown = report_short(cell, MOST_TEXT);
+		struct rest rest = {.width = width, .columns = table->columns};
 
-			disagg_strbuf_printf(out, "%s%.*s%s", c ? "  " : "", (int)shown, cell,
-				cell[shown] ? "..." : "");
-			while (c < last && cells++ < width[c])
-				disagg_strbuf_putc(out, ' ');
-		}
-		disagg_strbuf_putc(out, '\n');
+		for (unsigned c = 0; c < table->columns; c++)
+			rest.text[c] = cell_of(table, r, c);
+		while (put_row_line(out, &rest))
+			;
 	}
 	if (table->left_out)
 		disagg_strbuf_printf(out, "and %zu more\n", table->left_out);
@@ -223,18 +275,44 @@ static int put_histograms(
 	return 0;
 }
 
+static int shorten(struct disagg_arena *arena, struct report_table *table)
+{
+	for (size_t i = 0; i < table->rows * table->columns; i++) {
+		size_t shown = report_short(table->cell[i], MOST_TEXT);
+
+		if (table->cell[i][shown] == '\0')
+			continue;
+		table->cell[i] = disagg_arena_printf(arena, "%.*s...", (int)shown, table->cell[i]);
+		if (!table->cell[i])
+			return -1;
+	}
+	return 0;
+}
+
 static int put_tables(const struct disagg_report *report, struct disagg_arena *arena,
 	struct disagg_strbuf *out, const enum report_table_kind *kind)
 {
 	struct report_table table;
 
 	for (; *kind != REPORT_TABLES; kind++) {
-		if (report_table_make(arena, report, *kind, &table) != 0)
+		if (report_table_make(arena, report, *kind, &table) != 0 ||
+			shorten(arena, &table) != 0)
 			return -1;
 		if (table.rows > 0)
 			put_table(report, out, &table);
 	}
 	return 0;
+}
+
+static void put_verdict(const struct disagg_report *report, struct disagg_strbuf *out)
+{
+	struct disagg_strbuf line;
+
+	disagg_strbuf_init(&line, 0);
+	report_put_verdict(&line, report);
+	report_put_folded(out, line.text, 0, 2);
+	disagg_strbuf_putc(out, '\n');
+	disagg_strbuf_release(&line);
 }
 
 int report_put_text(const struct disagg_report *report, struct disagg_strbuf *out, int fd)
@@ -247,8 +325,7 @@ int report_put_text(const struct disagg_report *report, struct disagg_strbuf *ou
 	int rc;
 
 	(void)fd;
-	report_put_verdict(out, report);
-	disagg_strbuf_putc(out, '\n');
+	put_verdict(report, out);
 	put_findings(report, out);
 	put_nodes(report, &arena, out);
 	rc = put_tables(report, &arena, out, first);

@@ -183,6 +183,12 @@ env -i SPANK_DISAGG_RUN_DIR="$dir/hook/disagg-%j" SLURM_JOB_ID=7 \
 tar tzf "$(archive hook)" | grep -q '^job_7/kernel.txt$'
 ok $? "the hook packs as the user, with the kernel's lines"
 is "$(find hook -user root)" "" "and leaves no file of root's"
+new_run blind
+unshare -m sh -c 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec env -i "$@"' sh \
+	SPANK_DISAGG_RUN_DIR="$dir/blind/disagg-%j" SLURM_JOB_ID=7 SLURM_JOB_UID="$(id -u "$user")" \
+	SLURMD_NODENAME=n1 SLURM_JOB_NODELIST=n1 timeout 60 "$bin/disagg-pack" --hook --deadline=20
+tar xzOf "$(archive blind)" job_7/kernel.txt | grep -q "(the kernel log is not here: .*/dev/kmsg"
+ok $? "where there is no kernel log, kernel.txt says so"
 env -i SLURM_JOB_ID=7 SLURM_JOB_UID=1 timeout 60 "$bin/disagg-pack" --hook
 is $? 0 "a job without a run is none of the hook's"
 
@@ -218,6 +224,15 @@ pack many >/dev/null
 ok $? "of 10,000 files the first 2,000 are taken and the rest counted"
 
 # ---- packers that fail
+new_run room
+mkdir room/out room/spare
+chown "$user" room/out room/spare
+out=$(unshare -m bash -c "mount -t tmpfs -o size=64k,mode=1777 none room/out && cd room &&
+	dd if=/dev/zero of=out/fill bs=4k 2>/dev/null
+	pack() { setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups '$bin/disagg-pack' --job=7 --out=out \"\$@\" disagg-7 2>/dev/null; }
+	pack; echo \$?; ls -A out; pack --spare=spare; tar tzf spare/job_7* | head -n 1")
+is "$out" "$(printf '5\nfill\nspare/%s\njob_7/summary.txt' "job_7_failure_$(date -u -d @1795731610 +%Y%m%d).tar.gz")" \
+	"without any room it fails and leaves nothing; --spare is where it goes then"
 new_run full
 as_user sh -c 'head -c 8M /dev/urandom >full/disagg-7/noise.log'
 mkdir full/out

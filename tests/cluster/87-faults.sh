@@ -10,6 +10,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/faults.sh"
 # shellcheck source=tests/cluster/fault-rows.sh
 . "$here/fault-rows.sh"
+with_epilog=()
+# shellcheck source=tests/cluster/archives.sh
+[ -z "${ARCHIVES:-}" ] || . "$here/archives.sh"
 [ "$(id -u)" -eq 0 ] || skip_all "needs root"
 # full disks are small file systems, which this process and the cluster alone see
 [ -n "${FAULTS_SPACE:-}" ] || exec env FAULTS_SPACE=yes unshare --mount "$0" "$@"
@@ -33,10 +36,11 @@ done
 dd if=/dev/zero of="$DISK/before/fill" bs=4k 2>/dev/null
 cluster_up --nodes 10 --gpus 4 --plugin "$BUILD/lib/slurm/disagg.so" --conf SlurmdTimeout=60 \
 	--conf PreemptType=preempt/partition_prio --conf PreemptMode=REQUEUE \
-	--conf 'PartitionName=high Nodes=ALL PriorityTier=10 State=UP'
+	--conf 'PartitionName=high Nodes=ALL PriorityTier=10 State=UP' ${with_epilog[@]+"${with_epilog[@]}"}
 trap leave EXIT
 mkdir_all || exit 5
 configs
+[ -z "${ARCHIVES:-}" ] || limit_memory
 
 # ---- what takes long ----
 job=$(SCRIPT=watch.sh run_job pair)
@@ -149,6 +153,7 @@ extra[$job]=twice_judge
 row "SIGTERM twice" 0 COMPLETED "$job"
 by_hand twice "$job"
 
+[ -z "${ARCHIVES:-}" ] || archive_rows
 judge_rows
 
 # ---- Slurm itself, when no other job needs it ----
@@ -161,4 +166,5 @@ if [ -n "${run_all:-}" ]; then
 	judge_rows
 fi
 all_gone
+[ -z "${ARCHIVES:-}" ] || show_table
 done_testing

@@ -57,9 +57,18 @@ made=$(archive "$job")
 is "${made##*/}" "job_${job}_failure_$(date -u +%Y%m%d).tar.gz" "a job that failed leaves an archive"
 is "$(stat -c %U "$made")" "$TEST_USER" "which is the user's"
 is "$(tar tzf "$made" | head -n 1)" "job_$job/summary.txt" "its first member is the summary"
+has "$(tar xzOf "$made" --wildcards "job_$job/exits/*.jsonl" | grep '"worker":"decode_1"')" '"status":768' \
+	"how the worker ended is in it"
 summary=$(tar xzOf "$made" "job_$job/summary.txt")
 has "$summary" "decode_1" "which names the worker that died"
 has "$summary" "exit status 3" "and how"
+what() { # PAGE: what it says happened, and to whom
+	echo "$1" | sed -n 's/^  what *//p; s/^  who *//p' | paste -sd'|'
+}
+has "$(what "$summary")" "decode_1 ended with exit status 3, and its log does not say why|decode_1, rank 0, node " \
+	"as the cause, not a consequence"
+[ "$(echo "$summary" | wc -l)" -le 60 ] && [ -z "$(echo "$summary" | awk 'length($0) > 80')" ]
+ok $? "on one page"
 has "$(tar xzOf "$made" "job_$job/processes.txt")" "==== ${NODES[1]}, after the job" "each node has left its part"
 has "$(tar xzOf "$made" "job_$job/processes.txt")" "==== ${NODES[0]}, while the job ran" "one before the end too"
 has "$(tar tzf "$made")" "job_$job/decode_1.log" "the logs are in it"
@@ -87,7 +96,11 @@ until [ -s "$WORK/disagg-$job/state.json" ] || [ $SECONDS -ge $end ]; do
 done
 as_user scancel "$job"
 over "$job"
-ok "$([ -n "$(archive "$job")" ]; echo $?)" "and one that was cancelled"
+summary=$(tar xzOf "$(archive "$job")" "job_$job/summary.txt")
+case $summary in
+*"the job was cancelled"* | *": success"*) ok 0 "and one that was cancelled says so, or that it had served" ;;
+*) ok 1 "and one that was cancelled says so, or that it had served" || note got "$summary" ;;
+esac
 
 # ---- no disagg-run
 cat >"$WORK/plain.sh" <<'SH'

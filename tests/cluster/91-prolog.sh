@@ -16,11 +16,19 @@ export LD_LIBRARY_PATH=$BUILD/stubs STUB_GPUS=4
 export STUB_FAULTS="\$(cat "$conf/faults")"
 exec "$BUILD/bin/disagg-probe" "\$@" --out="$conf/run.\$SLURMD_NODENAME" --kernel-log="$conf/kmsg"
 EOF
-chmod 755 "$conf" "$conf/prolog" "$conf/probe"
+cat >"$conf/health" <<EOF
+#!/bin/sh
+[ -e "$conf/watch" ] || exit 0
+# slurmd's environment is not its health check's in every release
+export DISAGG_PROBE=$conf/probe SLURM_CONF="\$(cat "$conf/watch")"
+exec "$SRC/scripts/prolog-probe.sh"
+EOF
+chmod 755 "$conf" "$conf/prolog" "$conf/probe" "$conf/health"
 : >"$conf/faults"
 printf '6,1,1000,-;quiet\n' >"$conf/kmsg"
 cluster_up --nodes 2 --gpus 4 --conf "Prolog=$conf/prolog" --conf PrologEpilogTimeout=30 \
-	--conf SchedulerParameters=nohold_on_prolog_fail
+	--conf SchedulerParameters=nohold_on_prolog_fail \
+	--conf "HealthCheckProgram=$conf/health" --conf HealthCheckInterval=2
 
 # The last verdicts are forgotten, and this is what NVML says from now on.
 faults() { # FAULTS
@@ -44,5 +52,17 @@ as_user timeout 20 srun -w "$one" --no-kill true >/dev/null 2>&1
 has "$(state_of "$one")" drain "a node with memory errors is drained"
 has "$(as_root sinfo -h -R -o %E)" "Prolog error" "by its prolog"
 runs 0 "another takes the job" as_user srun -N1 true
+# ---- as a health check
+faults ''
+as_root scontrol update nodename="$one" state=resume
+faults "ecc gpu=1 node=$one"
+# shellcheck disable=SC2016
+as_root sh -c 'echo "$SLURM_CONF"' >"$conf/watch"
+end=$((SECONDS + 20))
+until [[ $(as_root sinfo -h -R -n "$one" -o %E) == disagg-prolog:* ]] || [ $SECONDS -ge $end ]; do
+	sleep 0.2
+done
+has "$(as_root sinfo -h -R -n "$one" -o %E)" "disagg-prolog: " "a health check drains the node itself"
+has "$(state_of "$one")" drain "Slurm agrees"
 rm -rf "$conf"
 done_testing

@@ -210,6 +210,7 @@ judge() { # WHAT CODE STATE JOB; CODE -: there is none in state.json
 	fi
 	is "$(gone "$job")" "" "$1: no process is left"
 	[ -z "${extra[$job]:-}" ] || "${extra[$job]}" "$job" "$1"
+	[ -z "${ARCHIVES:-}" ] || archive_judge "$job" "$1"
 }
 
 # prints what is left of a job, or of all, after 8 s

@@ -84,7 +84,8 @@ await_records() { # DIR COUNT
 	done
 }
 hung=${NODES[3]} dead=${NODES[5]} stopped=${NODES[7]} deaf=${NODES[9]}
-STUB_FAULTS="hang node=$hung gpu=1" probe midrun --probe=gemm.bf16,clock.skew >"$WORK/out" 2>&1 &
+STUB_FAULTS="hang node=$hung gpu=1" probe midrun --probe=gemm.bf16,hbm.copy,p2p.matrix,clock.skew \
+	>"$WORK/out" 2>&1 &
 run=$!
 await_records midrun 31
 ok $? "all but the GPU that hangs are measured at once"
@@ -100,6 +101,11 @@ is "$(records midrun 'select(.probe == "gemm.bf16" and .status == "unknown") | "
 	"$hung 1" "a GPU that hangs is unknown"
 has "$(records midrun 'select(.probe == "gemm.bf16" and .status == "unknown").reason')" \
 	"no end within" "with its reason"
+is "$(records midrun "select(.node == \"$hung\" and .probe == \"hbm.copy\" and .status == \"unknown\") |
+	\"\(.gpu) \(.reason)\"")" "1 gemm.bf16 did not return on this GPU" \
+	"the next probe of that GPU does not wait for it, and says why"
+is "$(records midrun "select(.node == \"$hung\" and .probe == \"p2p.matrix\").reason")" \
+	"gemm.bf16 did not return on GPU 1 of this node" "nor does one of all the node's GPUs"
 is "$(records midrun 'select(.probe == "clock.skew" and .status == "unknown").node' | sort | xargs)" \
 	"$(printf '%s\n' "$dead" "$stopped" | sort | xargs)" \
 	"afterwards the nodes whose agent died or was silent are unknown, and no other"

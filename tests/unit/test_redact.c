@@ -111,6 +111,24 @@ static void check_many(struct disagg_redactor *redactor)
 	free(text);
 }
 
+/* Each word must cost the same, however long what it stands in is: else this takes days. */
+static void check_endless(struct disagg_redactor *redactor)
+{
+	static const char *const words[] = {"secret_", "Bearer", "ask-", "xeyJ", "-----BEGIN ",
+		"token=", "secret=None", "://a:"};
+	const size_t size = 2u << 20;
+	char *text = malloc(size + 16);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i]), at;
+
+		for (at = 0; at + len <= size; at += len)
+			memcpy(text + at, words[i], len);
+		is_int((intmax_t)disagg_redact(redactor, text, at, true), (intmax_t)at, words[i]);
+	}
+	free(text);
+}
+
 int main(void)
 {
 	struct disagg_redactor *redactor = NULL;
@@ -122,6 +140,7 @@ int main(void)
 	check_pieces(redactor);
 	check_long(redactor);
 	check_many(redactor);
+	check_endless(redactor);
 	disagg_redactor_free(redactor);
 	return tap_done();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/probe/report.h"
 
+#include "lib/probe/report_fold.h"
 #include "tests/unit/tap.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -205,6 +206,68 @@ static void nodes(void)
 		"nothing in a reason that a shell or scontrol takes for more");
 }
 
+/* ---- a terminal's width ---- */
+
+static void folds(void)
+{
+	is_int((intmax_t)report_fold("one two", 7, false), 7, "what fits stays");
+	is_int((intmax_t)report_fold("one two", 6, false), 3, "else up to a space");
+	is_int((intmax_t)report_fold("one two", 3, false), 3, "which need not fit");
+	is_int((intmax_t)report_fold("n[1,3,5]", 6, false), 6, "or behind a comma");
+	is_int((intmax_t)report_fold("/a/long/path on", 4, false), 12, "a long word stays whole");
+	is_int((intmax_t)report_fold("/a/long/path on", 4, true), 4, "or is cut");
+	is_int((intmax_t)report_fold("\xc3\xa9\xc3\xa9\xc3\xa9", 2, true), 4, "between characters");
+	is_int((intmax_t)report_fold("", 0, true), 0, "nothing of nothing");
+	is_int((intmax_t)report_fold("ab", 0, true), 1, "always something of something");
+}
+
+/* The lines that are wider, but for those to paste. */
+static unsigned wide_lines(const char *text)
+{
+	unsigned wide = 0;
+
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		size_t len = strcspn(line, "\n");
+		const char *paste = strstr(line, "scontrol");
+
+		if (len <= REPORT_WIDTH || (paste && paste < line + len))
+			continue;
+		printf("# %.*s\n", (int)len, line);
+		wide++;
+	}
+	return wide;
+}
+
+static void widths(void)
+{
+	static const char words[] =
+		"a reason of many words, which a terminal of eighty columns does not show "
+		"on one line; and another one, as long as the first, for the second test that "
+		"it has failed";
+	struct disagg_probe_record *record;
+	char name[32];
+
+	begin();
+	for (int node = 0; node < 30; node++) {
+		snprintf(name, sizeof(name), "rack%d-node%d", node % 3, node * 3);
+		record = plain(name, node % 3 == 0   ? DISAGG_PROBE_FAIL
+				     : node % 3 == 1 ? DISAGG_PROBE_SKIP
+						     : DISAGG_PROBE_UNKNOWN);
+		record->reason = record->hint = words;
+		record->param = "a parameter of quite some length, all_reduce in-place 1152K";
+		record->gpu_name = "NVIDIA H200";
+		record->has_value = true;
+		record->value = 123.456 + node;
+		record->unit = "GB/s";
+		add(record);
+		add_gemm(name, node % 8, 640 + node);
+	}
+	judged();
+	is_int(wide_lines(put(DISAGG_REPORT_TEXT)), 0, "no line is wider than a terminal");
+	has_str(put(DISAGG_REPORT_TEXT), "Not tested", "with what was not tested");
+	has_str(put(DISAGG_REPORT_TEXT), "Distributions", "and the distributions");
+}
+
 /* ---- what nodes may write ---- */
 
 static void hostile(void)
@@ -389,6 +452,8 @@ int main(void)
 	verdicts();
 	nodes();
 	many_nodes();
+	folds();
+	widths();
 	hostile();
 	files();
 	long_lines();

@@ -5,6 +5,7 @@
 #include "lib/probe/clock.h"
 #include "lib/probe/responder_wire.h"
 #include "tests/unit/tap.h"
+#include <math.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -208,6 +209,8 @@ static void clocks(void)
 	failed = disagg_caller_open(&caller, &target, &err) < 0;
 	for (int i = 0; i < 8 && !failed; i++)
 		failed = disagg_caller_time(&caller, NULL, real[i], &err) < 0;
+	offset = disagg_clock_offset_of((const int64_t[][4]){{0, INT64_MIN, INT64_MAX, 1}}, 1);
+	ok(isfinite(offset.ahead_ms), "times that are none are a number all the same");
 	offset = disagg_clock_offset_of((const int64_t(*)[4])real, 8);
 	ok(!failed && offset.ahead_ms > 120 - offset.round_trip_ms &&
 			offset.ahead_ms < 120 + offset.round_trip_ms,
