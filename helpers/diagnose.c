@@ -106,7 +106,8 @@ static const char *path_of(
 	dir = disagg_jobs_run(arena, word, getenv("PATH"), (const char *const *)environ);
 	if (!dir)
 		disagg_err_set(err, DISAGG_MISSING,
-			"there is no run directory of job '%s' here or in its working directory",
+			"no run directory of job '%s' is found here or in its working directory: "
+			"expected a job's number, or the path of its run directory",
 			word);
 	else if (!call->wanted.slurm_state && !disagg_jobs_ask(arena, word, getenv("PATH"),
 						      (const char *const *)environ, &facts, NULL)) {

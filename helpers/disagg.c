@@ -164,7 +164,7 @@ static int list_verbs(struct verbs *verbs)
 	for (unsigned i = 0; i < verbs->count; i++) {
 		const char *about = about_verb(verbs, verbs->name[i]);
 
-		printf(*about ? "  %-8s%s\n" : "  %s%s\n", verbs->name[i], about);
+		printf(*about ? "  %-9s%s\n" : "  %s%s\n", verbs->name[i], about);
 	}
 	printf("\n'disagg help VERB' or 'disagg VERB --help' shows more\n");
 	return fflush(stdout) ? DISAGG_SYSTEM : DISAGG_OK;

@@ -80,6 +80,25 @@ static const char *run_of_epilog(struct pack *pack, const char *word)
 	return dir;
 }
 
+int pack_check_run(struct pack *pack, struct disagg_err *err)
+{
+	static const char *const left[] = {
+		"state.json", "config.yaml", "plan.json", "exits", "parts", "pack.log", NULL};
+	struct stat st;
+
+	for (unsigned i = 0; left[i]; i++) {
+		const char *path =
+			disagg_arena_printf(&pack->arena, "%s/%s", pack->run_dir, left[i]);
+
+		if (path && lstat(path, &st) == 0)
+			return 0;
+	}
+	return disagg_err_set(err, DISAGG_MISSING,
+		"'%s' is no run directory: expected state.json, config.yaml, exits or parts in it; "
+		"where it is one all the same, say --job=ID",
+		pack->run_dir);
+}
+
 int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_err *err)
 {
 	struct stat st;
@@ -91,7 +110,9 @@ int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_er
 
 	if (!dir)
 		return disagg_err_set(err, DISAGG_MISSING,
-			"there is no run of '%s' here nor in the job's working directory", word);
+			"no run of '%s' is found here or in the job's working directory: expected a "
+			"job's number, or the path of its run directory",
+			word);
 	pack->run_dir = absolute(&pack->arena, dir);
 	if (!pack->run_dir)
 		return disagg_err_nomem(err);

@@ -83,8 +83,9 @@ const struct helper pack_helper = {
 	.name = "disagg-pack",
 	.synopsis = "[OPTION]... JOBID|RUN_DIR",
 	.about =
-		"Packs the run of a job into one archive, job_ID_success_DATE.tar.gz or _failure_,\n"
-		"whose first member, summary.txt, says what happened.  Secrets in it are masked.\n"
+		"Packs the run of a job into one archive: job_ID_success_DATE.tar.gz, or\n"
+		"job_ID_failure_DATE.tar.gz.  Its first member, summary.txt, says what happened.\n"
+		"What looks like a secret is masked in it.\n"
 		"In an epilog each node leaves its part and the first node packs.  Called as root\n"
 		"it becomes the owner of the run directory first.\n",
 	.option = options,
@@ -290,7 +291,11 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 		call->deadline_s = EPILOG_S;
 	if (call->deadline_s >= 0)
 		pack->until_ns = pack_now_ns() + (int64_t)call->deadline_s * 1000000000;
-	if (pack_find(pack, word, call->epilog, err) != 0 || pack_open(pack, err) != 0)
+	if (pack_find(pack, word, call->epilog, err) != 0)
+		return -1;
+	if (!call->epilog && !call->only_part && !pack->job_id && pack_check_run(pack, err) != 0)
+		return -1;
+	if (pack_open(pack, err) != 0)
 		return -1;
 	/* a number was looked for with Slurm's help, and in a job there is a Slurm */
 	if (!call->epilog && !call->only_part &&

@@ -64,6 +64,9 @@ int pack_open(struct pack *pack, struct disagg_err *err);
 
 /* run_dir and out_dir, from a job's number or a folder; root becomes the owner of the run. */
 int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_err *err);
+/* 0 where it holds what disagg-run, the plugin or an epilog leaves: any folder could be
+ * named.  DISAGG_MISSING. */
+int pack_check_run(struct pack *pack, struct disagg_err *err);
 const char *pack_this_node(struct disagg_arena *arena);
 /* pack->nodes: those that state.json tells of, or those that disagg-run has left. */
 void pack_nodes_of_state(struct pack *pack);

@@ -87,9 +87,9 @@ int probe_print_list(const struct helper *helper)
 	int result;
 
 	disagg_strbuf_init(&out, 0);
-	disagg_strbuf_printf(&out, "%-18s %-5s %-7s %s\n", "PROBE", "SUITE", "OF A", "");
+	disagg_strbuf_printf(&out, "%-17s %-5s %-5s %s\n", "PROBE", "SUITE", "OF A", "WHAT");
 	for (const struct disagg_probe *probe = disagg_probes; probe->name; probe++)
-		disagg_strbuf_printf(&out, "%-18s %c%c%c   %-7s %s\n", probe->name,
+		disagg_strbuf_printf(&out, "%-17s %c%c%c   %-5s %s\n", probe->name,
 			probe->suites & DISAGG_SUITE_QUICK ? 'q' : '-',
 			probe->suites & DISAGG_SUITE_STANDARD ? 's' : '-',
 			probe->suites & DISAGG_SUITE_THOROUGH ? 't' : '-', kind_name(probe),

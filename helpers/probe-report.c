@@ -72,6 +72,24 @@ static int finish(const struct probe *probe, const struct disagg_fleet *fleet,
 	return (int)disagg_report_code(report);
 }
 
+int probe_report_check(struct probe *probe, struct disagg_err *err)
+{
+	const struct disagg_report_options options = {.command = ""};
+	struct disagg_reference *reference = NULL;
+	struct disagg_report *report;
+	int rc;
+
+	if (disagg_reference_load(&probe->arena, probe->reference, &reference, err))
+		return -1;
+	if (!probe->baseline)
+		return 0;
+	if (disagg_report_new(&report, &options, err))
+		return -1;
+	rc = disagg_report_baseline(report, probe->baseline, err);
+	disagg_report_free(report);
+	return rc;
+}
+
 int probe_report(struct probe *probe, struct probe_view *view, const struct disagg_fleet *fleet)
 {
 	const struct disagg_report_options options = {.command = probe->command,

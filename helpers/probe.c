@@ -113,6 +113,8 @@ static int run(struct probe *probe)
 			helper.name, probe->seat.name);
 		return DISAGG_OK;
 	}
+	if (probe->seat.index == 0 && probe_report_check(probe, &err))
+		return helper_fail_err(&helper, &err);
 	raise_descriptors();
 	set_meet(probe);
 	probe->options.plan = getenv(DISAGG_INSIDE_PLAN);

@@ -73,6 +73,8 @@ void probe_view_close(struct probe_view *view);
 int probe_print_list(const struct helper *helper);
 
 /* ---- probe-report.c ---- */
+/* Whether --reference and --baseline can be read: a mistake is not to cost the measurement. */
+int probe_report_check(struct probe *probe, struct disagg_err *err);
 /* Judges and prints; the exit code. */
 int probe_report(struct probe *probe, struct probe_view *view, const struct disagg_fleet *fleet);
 

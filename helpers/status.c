@@ -77,6 +77,20 @@ static void put_clock(struct disagg_strbuf *out, double at)
 		disagg_strbuf_puts(out, "-");
 }
 
+/* With its day, where that is not the day of the start: a limit may be far off. */
+static void put_limit(struct disagg_strbuf *out, double begins, double ends)
+{
+	time_t from = (time_t)begins, to = (time_t)ends;
+	struct tm first, last;
+	char day[32];
+
+	if (begins > 0 && localtime_r(&from, &first) && localtime_r(&to, &last) &&
+		(first.tm_yday != last.tm_yday || first.tm_year != last.tm_year) &&
+		strftime(day, sizeof(day), "%Y-%m-%d ", &last))
+		disagg_strbuf_puts(out, day);
+	put_clock(out, ends);
+}
+
 static const char *or_dash(const char *text)
 {
 	return text && *text ? text : "-";
@@ -98,18 +112,22 @@ static bool is_frontend_started(const struct disagg_state *state)
 
 static void put_head(struct disagg_strbuf *out, const struct disagg_state *state)
 {
+	double begins = 0;
+
 	disagg_strbuf_printf(out, "job %s  %s%s  %s", or_dash(state->job_id), or_dash(state->name),
 		state->rehearse ? " (rehearsal)" : "", disagg_phase_names[state->phase]);
 	disagg_strbuf_puts(out, "\nphases");
 	for (unsigned i = 0; i < DISAGG_PHASE_COUNT; i++) {
 		if (state->phase_at[i] <= 0)
 			continue;
+		if (begins <= 0 || state->phase_at[i] < begins)
+			begins = state->phase_at[i];
 		disagg_strbuf_printf(out, "  %s ", disagg_phase_names[i]);
 		put_clock(out, state->phase_at[i]);
 	}
 	if (state->ends_at > 0) {
 		disagg_strbuf_puts(out, "  limit ");
-		put_clock(out, state->ends_at);
+		put_limit(out, begins, state->ends_at);
 	}
 	disagg_strbuf_printf(out, "\nfrontend %s%s\nfiles %s\n", or_dash(state->frontend),
 		is_frontend_started(state) ? "" : " (not started)", or_dash(state->run_dir));

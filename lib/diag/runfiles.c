@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define EXITS_BYTES (16u * 1024u * 1024u)
 #define SLURM_BYTES (1024u * 1024u)
@@ -305,6 +306,25 @@ static int add_folders(struct adder *adder, const char *path)
 	return 0;
 }
 
+/* Its bytes would be read as a log in which nothing is found. */
+static int refuse_packed(const char *path, struct disagg_err *err)
+{
+	static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+	unsigned char head[sizeof(zstd)] = {0};
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	ssize_t len = fd < 0 ? 0 : read(fd, head, sizeof(head));
+
+	if (fd >= 0)
+		close(fd);
+	if (len < (ssize_t)sizeof(head) ||
+		(memcmp(head, gzip, sizeof(gzip)) != 0 && memcmp(head, zstd, sizeof(zstd)) != 0))
+		return 0;
+	return disagg_err_set(err, DISAGG_CONFIG,
+		"'%s' is compressed: unpack it ('tar xf' for an archive), and give the folder or "
+		"the log that results",
+		path);
+}
+
 static bool is_full(const char *path)
 {
 	struct statvfs st;
@@ -337,6 +357,8 @@ int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *file
 	if (!S_ISREG(st.st_mode))
 		return disagg_err_set(
 			err, DISAGG_MISSING, "'%s' is neither a folder nor a regular file", path);
+	if (refuse_packed(clean, err))
+		return -1;
 	adder.root_len = (size_t)(name_in(clean) - clean);
 	return add_file(&adder, clean, true);
 }

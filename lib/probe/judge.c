@@ -102,6 +102,8 @@ const char *disagg_judge_action(const struct disagg_probe_record *record)
 {
 	size_t i = 0;
 
+	if (record->status == DISAGG_PROBE_UNKNOWN)
+		return "measure it again when the cause is removed; it may be good or bad";
 	if (disagg_judge_is_common(record))
 		return "see the cluster's finding: it has one cause, and no node is to blame";
 	while (strncmp(record->probe, actions[i].prefix, strlen(actions[i].prefix)) != 0)

@@ -56,6 +56,10 @@ report "$(python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.arg
 	"junit: is XML"
 (cd run && run "$diagnose" --format=json && cp out "$dir/out")
 says .class gpu_mem "without an operand: this folder"
+tar czf run.tar.gz run
+run "$diagnose" run.tar.gz
+status 3 "an archive is not read as a log"
+has err "'run.tar.gz' is compressed: unpack it ('tar xf' for an archive)" "and what to do is said"
 run "$diagnose" --format=json run/decode_0.log run/kmsg.n2
 says .class gpu_mem "files one by one"
 run "$diagnose" --format=json run/decode_0.log

@@ -290,5 +290,11 @@ done
 tar xzOf "$(archive slow)" job_7/manifest.json | jq -r '.not_included[].why' |
 	grep -q "no time was left"
 ok $? "on a slow file system it ends by its deadline and says what is missing"
+mkdir -p home/mine && echo "a diary" >home/mine/diary.txt
+out=$(cd home && "$bin/disagg-pack" mine 2>&1)
+is "$?" 4 "a folder that is no run directory is not packed"
+is "${out%%:*}: ${out#*mine\' }" "disagg-pack: is no run directory: expected state.json, config.yaml, \
+exits or parts in it; where it is one all the same, say --job=ID" "and that is said"
+is "$(ls -A home)" mine "nothing is written beside it"
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -10,7 +10,7 @@ count=0 failed=0
 
 check() { # WHAT STATUS TEXT: of the last run
 	count=$((count + 1))
-	if [ "$rc" -eq "$2" ] && grep -qF -e "$3" "$dir/said"; then
+	if [ "$rc" -eq "$2" ] && { [ -z "$3" ] || grep -qF -e "$3" "$dir/said"; }; then
 		echo "ok $count - $1"
 		return
 	fi
@@ -39,5 +39,25 @@ probe --probe=pcie.h3d
 check "a record that is none: the nearest" 2 "did you mean 'pcie.h2d'?"
 probe --probe=nothing.like.it
 check "nothing like it: the list" 2 "see --list"
+# what is given for the report is read before anything is measured
+probe --probe=kmsg.xid --reference="$dir/none"
+check "a reference that is not there" 3 "cannot open '$dir/none'"
+unmeasured() {
+	rc=0
+	! grep -q '\[1/1\]' "$dir/said" || rc=1
+	check "costs no measurement" 0 ""
+}
+unmeasured
+echo 'no record' >"$dir/before.json"
+probe --probe=kmsg.xid --baseline="$dir/before.json"
+check "nor does a baseline that is none" 8 "no record in '$dir/before.json'"
+unmeasured
+"$BUILD/bin/disagg-probe" --list >"$dir/said"
+rc=$?
+check "the list has each probe with its suites" 0 "kmsg.xid          qst   node  "
+! awk 'length > 80' "$dir/said" | grep . >"$dir/long"
+rc=$?
+cp "$dir/long" "$dir/said"
+check "in 80 columns" 0 ""
 echo "1..$count"
 exit "$failed"
