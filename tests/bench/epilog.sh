@@ -25,13 +25,13 @@ printf '#!/bin/sh\n' >"$WORK/true.sh"
 
 milliseconds() { # NODE JOB: of its epilog
 	local end=$((SECONDS + 40)) log=$STATE/log/slurmd-$1.log
-	until grep -q "completed epilog for jobid $2\$" "$log" || [ $SECONDS -ge $end ]; do
+	until grep -q "JobId=$2: sent epilog complete msg" "$log" || [ $SECONDS -ge $end ]; do
 		sleep 0.05
 	done
 	awk -v job="$2" '
 		function at(text) { split(substr(text, 13, 12), p, ":"); return (p[1] * 60 + p[2]) * 60 + p[3] }
 		$0 ~ "credential for job " job " revoked$" { begin = at($0) }
-		$0 ~ "completed epilog for jobid " job "$" { printf "%.0f\n", (at($0) - begin) * 1000; exit }' "$log"
+		index($0, "JobId=" job ": sent epilog complete msg") { printf "%.0f\n", (at($0) - begin) * 1000; exit }' "$log"
 }
 
 measure() { # NAME NODE SBATCH-ARGUMENT...
