@@ -32,7 +32,7 @@ milliseconds() { # NODE JOB: of its epilog
 	awk -v job="$2" '
 		function at(text) { split(substr(text, 13, 12), p, ":"); return (p[1] * 60 + p[2]) * 60 + p[3] }
 		$0 ~ "credential for job " job " revoked$" { begin = at($0) }
-		index($0, "JobId=" job ": sent epilog complete msg") { printf "%.0f\n", (at($0) - begin) * 1000; exit }' "$log"
+		index($0, "JobId=" job ": sent epilog complete msg") { if (begin) printf "%.0f\n", (at($0) - begin) * 1000; exit }' "$log"
 }
 
 measure() { # NAME NODE SBATCH-ARGUMENT...
