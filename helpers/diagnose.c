@@ -27,7 +27,7 @@ static const struct helper_option options[] = {
 
 static struct helper helper = {
 	.name = "disagg-diagnose",
-	.synopsis = "[OPTION]... [RUN_DIR|JOBID|FILE]...",
+	.synopsis = "[OPTION]... RUN_DIR|JOBID|FILE...",
 	.about = "Says what failed first in a run, and what it most likely failed of: from the\n"
 		 "logs of all workers, how their tasks ended, the kernel's log, Slurm's state\n"
 		 "and disagg-run's verdict.  What followed from it is listed below.  A job's run\n"
@@ -136,10 +136,9 @@ static int diagnose(struct disagg_arena *arena, struct call *call, char **word,
 
 	while (word[count])
 		count++;
-	path = disagg_arena_array(arena, count + 2u, sizeof(*path));
+	path = disagg_arena_array(arena, count + 1u, sizeof(*path));
 	if (!path)
 		return disagg_err_nomem(err);
-	path[0] = ".";
 	for (unsigned i = 0; i < count; i++) {
 		path[i] = path_of(arena, call, word[i], err);
 		if (!path[i])
@@ -164,6 +163,8 @@ int main(int argc, char **argv)
 	rc = helper_parse(&helper, argc, argv, take, &call, &first);
 	if (rc >= 0)
 		return rc;
+	if (first == argc)
+		return helper_usage(&helper, "expected a RUN_DIR, a JOBID or a FILE");
 	disagg_strbuf_init(&out, 0);
 	rc = diagnose(&arena, &call, argv + first, &out, &err);
 	if (rc < 0)

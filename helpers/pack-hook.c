@@ -77,15 +77,13 @@ static int read_job(struct hook *hook, struct disagg_err *err)
 
 static int build_command(struct hook *hook, const struct pack_hook *how, struct disagg_err *err)
 {
-	const char *work = getenv("SLURM_JOB_WORK_DIR");
+	const char *work = getenv("SLURM_JOB_WORK_DIR"), *exit = getenv("SLURM_JOB_EXIT_CODE");
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	size_t count = 0;
 	const char *fixed[] = {"disagg-pack", "--epilog", "--kernel-log",
 		disagg_arena_printf(&hook->arena, "--deadline=%d", how->deadline_s),
 		disagg_arena_printf(&hook->arena, "--job=%s", hook->job),
-		disagg_arena_printf(
-			&hook->arena, "--job-exit=%s", or_empty(getenv("SLURM_JOB_EXIT_CODE"))),
 		disagg_arena_printf(&hook->arena, "--node=%s", or_empty(hook->node)),
 		disagg_arena_printf(&hook->arena, "--nodes=%s", or_empty(hook->nodes))};
 
@@ -96,6 +94,11 @@ static int build_command(struct hook *hook, const struct pack_hook *how, struct 
 		if (!fixed[i])
 			return disagg_err_nomem(err);
 		hook->argv[count++] = fixed[i];
+	}
+	if (exit && *exit) {
+		hook->argv[count] = disagg_arena_printf(&hook->arena, "--job-exit=%s", exit);
+		if (!hook->argv[count++])
+			return disagg_err_nomem(err);
 	}
 	if (work && *work == '/') {
 		hook->argv[count] = disagg_arena_printf(&hook->arena, "--spare=%s", work);

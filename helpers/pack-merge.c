@@ -49,6 +49,13 @@ static bool has_part(int parts_fd, const char *node, const char *stage)
 	return fstatat(parts_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
+static bool is_here(const struct pack *pack, const char *node)
+{
+	return pack->parts_fd >= 0 &&
+	       (has_part(pack->parts_fd, node, pack->stage) ||
+		       (pack->any_stage && has_part(pack->parts_fd, node, "run")));
+}
+
 static size_t count_missing(struct pack_run *run)
 {
 	struct pack *pack = run->pack;
@@ -58,8 +65,7 @@ static size_t count_missing(struct pack_run *run)
 			pack->run_fd, PACK_PARTS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	run->missing_count = 0;
 	for (unsigned i = 0; i < pack->nodes.count; i++)
-		if (pack->parts_fd < 0 ||
-			!has_part(pack->parts_fd, pack->nodes.name[i], pack->stage))
+		if (!is_here(pack, pack->nodes.name[i]))
 			run->missing_node[run->missing_count++] = pack->nodes.name[i];
 	return run->missing_count;
 }

@@ -153,6 +153,14 @@ static int take_size(const char *option, const char *value, uint64_t *ret)
 		&pack_helper, "--%s: expected a size such as 50M, got '%s'", option, value);
 }
 
+/* A wait status; Slurm has written it as it is, 1792 or 7:0. */
+static int take_exit(const char *value)
+{
+	if (*value && strspn(value, "0123456789:") == strlen(value) && strlen(value) <= 11)
+		return 0;
+	return helper_usage(&pack_helper, "--job-exit: expected a number, got '%s'", value);
+}
+
 static int take_choice(const char *option, const char *const *names, const char *value, int *ret)
 {
 	*ret = helper_choice(&pack_helper, option, names, value);
@@ -246,7 +254,7 @@ static int take(void *context, int id, const char *value)
 		return 0;
 	case O_JOB_EXIT:
 		call->pack.job_exit = value;
-		return 0;
+		return take_exit(value);
 	case O_KERNEL_LINES:
 		call->kernel_lines = true;
 		return 0;
@@ -383,6 +391,7 @@ int main(int argc, char **argv)
 		return helper_usage(&pack_helper, "expected one JOBID or RUN_DIR");
 	umask(077);
 	rc = 0;
+	call.pack.any_stage = !call.epilog;
 	if (call.epilog && call.pack.wait_s == 0)
 		call.pack.wait_s = WAIT_S;
 	if (work(&call, argv[first], &err) != 0)

@@ -25,6 +25,7 @@ struct pack {
 	const char *job_id;
 	const char *node;	      /* this one */
 	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
+	bool any_stage;		      /* a part of either does */
 	struct disagg_hostlist nodes; /* whose parts are expected; may be empty */
 	enum disagg_machine_mode mode;
 	enum disagg_bundle_format format;

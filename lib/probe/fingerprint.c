@@ -123,7 +123,8 @@ static const char *const shown[] = {"NCCL_*", "UCX_*", "NIXL_*", "CUDA_*", "GLOO
 
 /* what differs by task or node, and what may be secret */
 static const char *const hidden[] = {"CUDA_VISIBLE_DEVICES", "CUDA_MPS_*", "*_HOST_IP", "*_RANK",
-	"*TOKEN*", "*SECRET*", "*PASS*", "*PWD*", "*PSW*", "*KEY*", "*CRED*", "*AUTH*", "*BEARER*", "*COOKIE*"};
+	"*TOKEN*", "*SECRET*", "*PASS*", "*PWD*", "*PSW*", "*KEY*", "*CRED*", "*AUTH*", "*BEARER*",
+	"*COOKIE*"};
 
 static bool listed(const char *name, const char *const *pattern, size_t count)
 {

@@ -9,8 +9,9 @@
 
 #define MAD_TO_SD   1.4826 /* of a normal distribution */
 #define FLEET_SD    3.5
-#define MAD_ERROR   5.5	 /* over the root of the members: how much wider for a MAD of few */
-#define NOISE_ERROR 2.33 /* the same for the noise by samples */
+#define MAD_ERROR   2.33 /* two standard errors of a MAD of one value, in MADs */
+#define MAD_DOUBT   5.5	 /* the same where more than two are allowed for */
+#define DOUBT_MOST  0.10 /* of the median; beyond it no more are */
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
@@ -353,13 +354,25 @@ static int gather(struct disagg_arena *arena, struct disagg_judge_cohort *cohort
 	return disagg_noise_of(arena, cohort->record, cohort->count, &cohort->noise);
 }
 
+/* How many standard deviations, by the MAD, from the median are too far. */
+static double times_of(const struct disagg_stats *stats)
+{
+	double root = sqrt((double)stats->count), sd = MAD_TO_SD * stats->mad;
+	double times = FLEET_SD * (1 + MAD_ERROR / root), more = FLEET_SD * (1 + MAD_DOUBT / root);
+	double most = DOUBT_MOST * stats->median;
+
+	if (sd <= 0 || times * sd >= most)
+		return times;
+	return more * sd < most ? more : most / sd;
+}
+
 static void set_span(struct bench *bench)
 {
 	const struct disagg_stats *stats = &bench->cohort->stats;
 	double rel = bench->less ? REL_LATENCY : bench->rule->rel;
-	double times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
+	double times = times_of(stats);
 	double by_rel = rel * stats->median, by_mad = times * MAD_TO_SD * stats->mad;
-	double noise_times = FLEET_SD * (1 + NOISE_ERROR / sqrt((double)stats->count));
+	double noise_times = FLEET_SD * (1 + MAD_ERROR / sqrt((double)stats->count));
 	double by_noise = noise_times * bench->cohort->noise;
 
 	if (stats->count < DISAGG_JUDGE_MEMBERS || stats->median <= 0)

@@ -19,13 +19,13 @@
  * 3 fleet: below median - max(rel * median, k * 1.4826 * MAD, k * noise) of 8 or more fails,
  *   with rel 7 % for gemm and kv, 5 % for nccl and rdma, 3 % for hbm, pcie and p2p,
  *   20 % for storage and whatever is better when less.  Where MAD is 0, rel alone decides.
- *   k is 3.5 * (1 + 5.5 / sqrt(members)): a MAD of few values is itself uncertain, by
+ *   k is 3.5 * (1 + 2.33 / sqrt(members)): a MAD of few values is itself uncertain, by
  *   1.166 / sqrt(members) of it (its efficiency is 37 %: Rousseeuw and Croux, 1993), and
- *   a suite has many metrics, each with its lowest value.  Of healthy fleets of 16 nodes
- *   with 8 GPUs and 58 metrics, normal noise of 2 %, 1 in 60 has a false flag
- *   (test_judge_fleets); allowing for two standard errors alone (2.33) it was 1 in 5.
- *   The noise of a value by its own samples (noise.h) is known better: of that 3.5 * (1 +
- *   2.33 / sqrt(members)).
+ *   two of these are allowed, of the noise of a value by its own samples (noise.h) too.
+ *   A suite has many metrics, so some MAD is smaller still: up to 10 % of the median, where
+ *   real faults begin, k of the MAD is 3.5 * (1 + 5.5 / sqrt(members)).  Of healthy fleets
+ *   of 16 nodes with 8 GPUs and 58 metrics, normal noise of 2 % and no samples, 1 in 55 has
+ *   a false flag then (test_judge_fleets), and 1 in 5 with 2.33 alone.
  *
  * Where less is better all three are mirrored (1/0.90 of the reference), and what is
  * as far on the good side of the fleet warns, for it cannot have measured the same.

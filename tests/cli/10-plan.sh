@@ -322,7 +322,7 @@ run "$bin/disagg" plan --check bad.yaml
 status 3 "disagg plan: its status is passed on"
 run "$bin/disagg" help
 status 0 "disagg help: status 0"
-line out "  plan    Validates configurations and shows what a job made from each would be" \
+line out "  plan     Validates configurations and shows what a job made from each would be" \
 	"disagg help: lists what is installed, and what it is for"
 report "$(grep -vqE '^  [a-z]+ +[A-Z].{20,}|^[^ ]|^$' out || echo 1)" \
 	"disagg help: no verb without a line of its own"

@@ -115,9 +115,12 @@ one_program() { # PROGRAM
 	report "$([ $rc -eq 2 ] && [ ! -s out ] && echo 1)" "$program: stderr is closed"
 	run env -i "$bin/$program" --help
 	report "$([ $rc -eq 0 ] && echo 1)" "$program --help with an empty environment"
-	run env -i "$bin/$program"
-	report "$([ $rc -eq 2 ] && [ -s err ] && [ ! -s out ] && echo 1)" \
-		"$program alone with an empty environment"
+	# alone it looks at this node
+	if [ "$program" != disagg-probe ]; then
+		run env -i "$bin/$program"
+		report "$([ $rc -eq 2 ] && [ -s err ] && [ ! -s out ] && echo 1)" \
+			"$program alone with an empty environment"
+	fi
 	while read -r option holder; do
 		one_option "$program" "$option" "$holder"
 	done < <(options_of "$program")

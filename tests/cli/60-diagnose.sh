@@ -54,8 +54,8 @@ run "$diagnose" --format=junit run
 has out '<failure type="gpu_mem"' "junit: a failure"
 report "$(python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' out && echo 1)" \
 	"junit: is XML"
-(cd run && run "$diagnose" --format=json && cp out "$dir/out")
-says .class gpu_mem "without an operand: this folder"
+run "$diagnose"
+status 2 "without an operand: wrong usage"
 tar czf run.tar.gz run
 run "$diagnose" run.tar.gz
 status 3 "an archive is not read as a log"

@@ -9,7 +9,7 @@
 # Slurm drains a node where these fail or crash, whatever a plugin returns
 symbols=$(nm -D --defined-only "$BUILD/lib/slurm/disagg.so" | awk '$3 ~ /^slurm_spank_/ { print $3 }')
 is "$(echo "$symbols" | sort | paste -sd' ')" \
-	"slurm_spank_exit slurm_spank_init slurm_spank_init_post_opt slurm_spank_task_init slurm_spank_user_init" \
+	"slurm_spank_exit slurm_spank_init slurm_spank_init_post_opt slurm_spank_task_exit slurm_spank_task_init slurm_spank_user_init" \
 	"the plugin has no hook for slurmd, prolog or epilog"
 
 cluster_up --nodes 4 --gpus 8 --plugin "$BUILD/lib/slurm/disagg.so"
