@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OUTPUT_PATH  "output.path"
+#define OUTPUT_NAME  "output.log" /* the member */
 #define MOST_MISSED  1000u
 #define PIECE_BYTES  (8u * 1024u * 1024u)
 #define HEAD_BYTES   (1024u * 1024u)
@@ -37,6 +39,7 @@ static bool is_aside(const char *name, const char **ret_why)
 		{"up/*", NULL}, /* marks of steps */
 		{".*", NULL},
 		{"*.tmp", NULL},
+		{OUTPUT_PATH, NULL}, /* what it names is a member */
 		{"environment.json", "holds what the job carries"},
 		{"core", "a core file"},
 		{"core.*", "a core file"},
@@ -63,7 +66,9 @@ const char *pack_refuses(const struct disagg_tree_file *file)
 	return file->refused;
 }
 
-static int put_file(struct pack_run *run, const char *name, struct disagg_err *err)
+/* The file `entry` of a folder as the member `name`. */
+static int put_entry(struct pack_run *run, int folder_fd, const char *entry, const char *name,
+	struct disagg_err *err)
 {
 	struct pack *pack = run->pack;
 	struct disagg_err why = DISAGG_ERR_INIT;
@@ -71,7 +76,7 @@ static int put_file(struct pack_run *run, const char *name, struct disagg_err *e
 	uint64_t head = pack->file_bytes / 8 < HEAD_BYTES ? pack->file_bytes / 8 : HEAD_BYTES;
 	int rc;
 
-	file.fd = disagg_tree_open_file(pack->run_fd, name, &pack->limits, &file.size, &why);
+	file.fd = disagg_tree_open_file(folder_fd, entry, &pack->limits, &file.size, &why);
 	if (file.fd < 0) {
 		pack_miss(run, name, why.text);
 		return 0;
@@ -82,6 +87,41 @@ static int put_file(struct pack_run *run, const char *name, struct disagg_err *e
 	}
 	rc = disagg_bundle_add_file(run->bundle, &file, err);
 	close(file.fd);
+	return rc;
+}
+
+static int put_file(struct pack_run *run, const char *name, struct disagg_err *err)
+{
+	return put_entry(run, run->pack->run_fd, name, name, err);
+}
+
+/* The job script's own output, which disagg-run has left word of; anywhere, but a regular
+ * file of the user's. */
+static int put_output(struct pack_run *run, struct disagg_err *err)
+{
+	struct pack *pack = run->pack;
+	struct disagg_err why = DISAGG_ERR_INIT;
+	char path[4096];
+	uint64_t size;
+	char *slash;
+	ssize_t len = -1;
+	int fd = disagg_tree_open_file(pack->run_fd, OUTPUT_PATH, &pack->limits, &size, NULL), rc;
+
+	if (fd >= 0) {
+		len = read(fd, path, sizeof(path) - 1);
+		close(fd);
+	}
+	if (len <= 0 || path[0] != '/')
+		return 0;
+	path[len] = '\0';
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	if (disagg_tree_open(*path ? path : "/", &fd, &why) != 0) {
+		pack_miss(run, OUTPUT_NAME, why.text);
+		return 0;
+	}
+	rc = put_entry(run, fd, slash + 1, OUTPUT_NAME, err);
+	close(fd);
 	return rc;
 }
 
@@ -229,7 +269,7 @@ static int put_source(struct pack_run *run, const char *file, struct disagg_err 
 
 int pack_members(struct pack_run *run, struct disagg_err *err)
 {
-	if (put_tree(run, err) != 0)
+	if (put_output(run, err) != 0 || put_tree(run, err) != 0)
 		return -1;
 	for (const struct disagg_machine_source *source = disagg_machine_sources; source->file;
 		source++)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -176,6 +177,20 @@ static int write_config(struct run *run, const char *tag, struct disagg_err *err
 		&run->arena, run->in.run_dir, "config.yaml", tag, json, strlen(json), err);
 }
 
+/* Where the job script's output goes, for disagg-pack: an epilog is not told.  Nothing where
+ * that is no file. */
+static int write_output(struct run *run, const char *tag, struct disagg_err *err)
+{
+	char path[4096];
+	struct stat st;
+	ssize_t len = readlink("/proc/self/fd/1", path, sizeof(path) - 1);
+
+	if (len <= 0 || path[0] != '/' || fstat(STDOUT_FILENO, &st) != 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return disagg_rundir_write(
+		&run->arena, run->in.run_dir, "output.path", tag, path, (size_t)len, err);
+}
+
 static int write_plan(struct run *run, const char *tag, struct disagg_err *err)
 {
 	struct disagg_findings found;
@@ -220,7 +235,7 @@ int run_dir_make(struct run *run, struct disagg_err *err)
 	state->pid = (int)getpid();
 	state->rehearse = run->in.plan->rehearse;
 	if (disagg_rundir_make(&run->arena, run->in.run_dir, err) || write_config(run, tag, err) ||
-		write_plan(run, tag, err))
+		write_plan(run, tag, err) || write_output(run, tag, err))
 		return -1;
 	state->phase = run->in.plan->probes != DISAGG_PROBING_NONE ? DISAGG_PHASE_PROBE
 								   : DISAGG_PHASE_STARTING;
