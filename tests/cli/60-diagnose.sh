@@ -56,6 +56,15 @@ report "$(python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.arg
 	"junit: is XML"
 run "$diagnose"
 status 2 "without an operand: wrong usage"
+mkdir unprobed
+cat >unprobed/state.json <<'JSON'
+{"schema":"disagg.state/1","job":"9","name":"x","phase":"done","phases":{"probe":1795736270.0,"done":1795736280.0},
+"updated":1795736280.0,"verdict":{"code":5,"text":"2 of 2 nodes could not be probed: n[1,2] (it has no record)","worker":null,"at":1795736279.0},
+"warnings":[],"workers":[]}
+JSON
+run "$diagnose" unprobed
+has out "nodes could not be measured before the run" "what disagg-run's probes came to"
+has out "see probes/report.md" "and where that is told"
 tar czf run.tar.gz run
 run "$diagnose" run.tar.gz
 status 3 "an archive is not read as a log"
