@@ -194,6 +194,8 @@ by_hand() { # FUNCTION JOB
 logs_cut() { # JOB
 	local name log
 	while read -r name log; do
+		# one that was ended as it started has not begun to speak
+		grep -q 'SIMULATION' "$log" || continue
 		grep -qE 'SIMULATION: (signal 15: ends|fault: )' "$log" || echo "$name"
 	done < <(of "$1" '.workers[] | select(.up != null and .role != "benchmark") | "\(.name) \(.log)"') |
 		grep -Fvx "${killed[$1]:-none}" | paste -sd' '
