@@ -117,11 +117,11 @@ void disagg_step_exits_add(struct disagg_step_exits *exits, const struct disagg_
 	if (!exits->dir)
 		return;
 	if (exits->count == DISAGG_STEP_EXITS_KEPT) {
-		exits->over++;
-		return;
+		write_out(exits);
+		exits->count = exits->written = 0;
 	}
 	exits->task[exits->count++] = *task;
-	if (exits->failed || task->status == 0)
+	if (!exits->dir || exits->failed || task->status == 0)
 		return;
 	exits->failed = true;
 	write_out(exits);

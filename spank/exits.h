@@ -14,7 +14,7 @@
  * by a forked child that has become the user and has a deadline: a write a task would
  * cost a wide step a third of its time.
  */
-#define DISAGG_STEP_EXITS_KEPT 256u /* tasks of one node; more are counted */
+#define DISAGG_STEP_EXITS_KEPT 256u /* tasks of one node in memory; then they are written */
 
 struct disagg_step_exit {
 	uint32_t rank;
@@ -33,7 +33,7 @@ struct disagg_step_exits {
 	const gid_t *group; /* the user's, as Slurm started the step with them */
 	unsigned groups;    /* 0: only gid */
 	struct disagg_step_exit task[DISAGG_STEP_EXITS_KEPT];
-	unsigned count, written, over;
+	unsigned count, written;
 	bool failed; /* the first failure is on the disk */
 };
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #define USER_ID	 65534
+#define WIDE	 300   /* tasks: more than spank/exits.h keeps */
 #define GROUP_ID 64123 /* beside the user's own */
 
 static char config[4096], folder[64], plan[HOST_TEXT];
@@ -47,11 +48,8 @@ static int count_lines(void)
 	return count;
 }
 
-static int step(const void *argument)
+static void begin_step(void)
 {
-	int before, after;
-
-	(void)argument;
 	vars_set(&host.job, "SLURM_DISAGG_PLAN", plan);
 	vars_set(&host.job, "SLURM_JOB_NODELIST", "n[0-2]");
 	vars_set(&host.job, "SLURM_SUBMIT_DIR", folder);
@@ -69,6 +67,14 @@ static int step(const void *argument)
 	host.outcome->hooks |= say("disagg-role", "decode:1");
 	host.outcome->hooks |= hook("slurm_spank_init_post_opt", 0, NULL);
 	host.outcome->hooks |= hook("slurm_spank_user_init", 0, NULL);
+}
+
+static int step(const void *argument)
+{
+	int before, after;
+
+	(void)argument;
+	begin_step();
 	end_task(0, 0);
 	before = count_lines();
 	end_task(1, 3 << 8);
@@ -76,6 +82,36 @@ static int step(const void *argument)
 	end_task(2, SIGKILL);
 	host.outcome->hooks |= hook("slurm_spank_exit", 0, NULL);
 	return before * 100 + after * 10 + count_lines();
+}
+
+/* More tasks than are kept in memory, of which the last one fails. */
+static int wide_step(const void *argument)
+{
+	(void)argument;
+	begin_step();
+	for (uint32_t rank = 0; rank < WIDE; rank++)
+		end_task(rank, rank == WIDE - 1 ? 9 << 8 : 0);
+	host.outcome->hooks |= hook("slurm_spank_exit", 0, NULL);
+	return 0;
+}
+
+/* Lines in all, and whether there is that of the failure. */
+static unsigned read_all(bool *ret_failure)
+{
+	char path[128], line[1024];
+	unsigned count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/disagg-77/exits/n2.jsonl", folder);
+	file = fopen(path, "r");
+	*ret_failure = false;
+	while (file && fgets(line, sizeof(line), file)) {
+		count++;
+		*ret_failure |= strstr(line, "\"status\":2304") != NULL;
+	}
+	if (file)
+		fclose(file);
+	return count;
 }
 
 static void clean_up(void)
@@ -104,6 +140,7 @@ int main(void)
 {
 	struct outcome *got;
 	const char *carried;
+	bool failure;
 
 	host.fail_at = -1;
 	unsetenv("SLURM_JOB_ID");
@@ -127,6 +164,10 @@ int main(void)
 		"\"worker\":\"decode_1\",\"step\":1,\"rank\":1,\"pid\":4242,\"status\":768",
 		"a line says who and how");
 	check_owner();
+	got = play(S_CTX_REMOTE, wide_step, NULL);
+	ok(!got->signal && got->hooks == 0, "every hook of a wide step returns 0");
+	is_int(read_all(&failure), 3 + WIDE, "no task's end is lost where there are many");
+	ok(failure, "nor the failure of the last one");
 	clean_up();
 	return tap_done();
 }
