@@ -61,9 +61,7 @@ static unsigned first_block(struct run *run, unsigned blocks)
 
 /* ---- the step ---- */
 
-/* The names of the plan's nodes where the job has more; NULL: all of them, or no
- * memory. */
-static const char *node_names(struct run *run)
+const char *run_node_names(struct run *run)
 {
 	struct disagg_strbuf names;
 	const char *text = NULL;
@@ -86,7 +84,7 @@ static int spawn(struct run *run, const struct disagg_proc_spec *streams, struct
 	/* a task a node is the shape of some plans */
 	static const char *const change[] = {"SLURM_DISAGG_ROLES=none", NULL};
 	const struct disagg_step_call call = {.nodes = run->in.plan->nodes,
-		.nodelist = node_names(run),
+		.nodelist = run_node_names(run),
 		.name = STEP_NAME,
 		.program = program};
 	struct disagg_proc_spec spec = *streams;

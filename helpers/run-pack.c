@@ -21,9 +21,12 @@ static int start_parts(
 	struct run *run, const char *pack, struct disagg_proc *proc, struct disagg_err *err)
 {
 	static const char *const change[] = {"SLURM_DISAGG_ROLES=none", NULL};
-	const char *const program[] = {pack, "--part", "--stage=run", run->in.run_dir, NULL};
-	const struct disagg_step_call call = {
-		.nodes = run->in.plan->nodes, .name = PACK_NAME, .program = program};
+	const char *const program[] = {
+		pack, "--part", "--stage=run", "--deadline=8", run->in.run_dir, NULL};
+	const struct disagg_step_call call = {.nodes = run->in.plan->nodes,
+		.nodelist = run_node_names(run),
+		.name = PACK_NAME,
+		.program = program};
 	struct disagg_proc_spec spec = {.in_fd = -1, .out_fd = -1, .err_fd = -1, .own_group = true};
 
 	int log = disagg_rundir_open_log(&run->arena, run->in.run_dir, "pack.log", NULL);
@@ -59,7 +62,7 @@ void run_pack_parts(struct run *run)
 void run_pack_archive(struct run *run)
 {
 	const char *pack = disagg_proc_tool(&run->arena, PACK_NAME, run->path);
-	const char *const argv[] = {pack, "--deadline=60", run->in.run_dir, NULL};
+	const char *const argv[] = {pack, "--deadline=45", run->in.run_dir, NULL};
 	struct disagg_proc_call call = {
 		.argv = argv, .envp = run->envp, .timeout_ms = ARCHIVE_MS, .cancel_fd = -1};
 	struct disagg_proc_result result;

@@ -157,6 +157,10 @@ int run_probe(struct run *run);
 
 /* ---- run-nodes.c: what each node lacks, and the lease on its ports ---- */
 
+/* For a step on all nodes of the plan: their names where the job has more; NULL: they are
+ * all of the job's, or there is no memory. */
+const char *run_node_names(struct run *run);
+
 /* Until every node has been looked at and a block of ports is held on all of
  * them; steps started from then on know it.  -1: there is a verdict. */
 int run_nodes_hold(struct run *run);
