@@ -24,11 +24,6 @@ const char *disagg_drain_name(enum disagg_drain drain)
 	return drain_names[drain];
 }
 
-const char *disagg_attribution_name(enum disagg_attribution attribution)
-{
-	return attribution_names[attribution];
-}
-
 /* ---- reading ---- */
 
 static int bad(const struct disagg_node *node, struct disagg_err *err, const char *key,

@@ -71,8 +71,6 @@ enum disagg_attribution {
 	DISAGG_BLAME_INFRA,
 };
 
-const char *disagg_attribution_name(enum disagg_attribution attribution);
-
 struct disagg_xid_row {
 	int code;
 	const char *mnemonic; /* "NVLINK_ERROR"; of a switch: NULL */

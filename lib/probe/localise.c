@@ -214,13 +214,3 @@ size_t disagg_localise_tests(const struct disagg_localise *search)
 {
 	return search->ran;
 }
-
-double disagg_localise_ref(const struct disagg_localise *search, size_t rail)
-{
-	return search->ref[rail];
-}
-
-double disagg_localise_floor(const struct disagg_localise *search, size_t rail)
-{
-	return search->floor[rail];
-}

@@ -131,9 +131,6 @@ void disagg_localise_stop(struct disagg_localise *search);
 
 unsigned disagg_localise_rounds(const struct disagg_localise *search);
 size_t disagg_localise_tests(const struct disagg_localise *search);
-/* What a rail's values are held against, and the value below which it is slow. */
-double disagg_localise_ref(const struct disagg_localise *search, size_t rail);
-double disagg_localise_floor(const struct disagg_localise *search, size_t rail);
 
 /* After the last round.  Nodes and rails first, each in the order of the nodes. */
 int disagg_localise_findings(struct disagg_localise *search, const struct disagg_finding **ret,
