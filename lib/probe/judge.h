@@ -76,9 +76,11 @@ int disagg_judge_values(struct disagg_arena *arena, const struct disagg_referenc
 	struct disagg_err *err);
 
 /*
- * Digests (gemm.sdc): one that less than half of the records have fails; where
- * none has more than half, the finding says so and the records warn.  Other
- * probes' digests are not judged.  -1: no memory.
+ * Digests.  gemm.sdc: one that less than half of the records have fails; where none has
+ * more than half, the finding says so and the records warn.  hw.inventory: a node that
+ * has another number of GPUs than the majority fails (one of another model warns: it is
+ * another kind of node), and warns where it differs in anything else.  Other probes'
+ * digests are not judged.  -1: no memory.
  */
 int disagg_judge_digests(struct disagg_arena *arena, struct disagg_judge_cohort *cohort,
 	struct disagg_finding *ret_common, struct disagg_err *err);

@@ -4,12 +4,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE "gemm.sdc" /* its digests must be equal; others' may differ */
+/* Whose digests must be equal; those of other probes may differ. */
+static const struct rule {
+	const char *probe, *param;		 /* param NULL: any */
+	enum disagg_probe_status minority, none; /* where there is no majority */
+	bool by_model; /* "8 x NVIDIA H200": another model is another kind of node, and warns */
+} rules[] = {
+	{"gemm.sdc", NULL, DISAGG_PROBE_FAIL, DISAGG_PROBE_FAIL, false},
+	{"hw.inventory", "gpus", DISAGG_PROBE_FAIL, DISAGG_PROBE_WARN, true},
+	{"hw.inventory", NULL, DISAGG_PROBE_WARN, DISAGG_PROBE_WARN, false},
+};
+
+static const struct rule *rule_of(const struct disagg_probe_record *record)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (strcmp(rules[i].probe, record->probe) == 0 &&
+			(!rules[i].param ||
+				(record->param && strcmp(rules[i].param, record->param) == 0)))
+			return &rules[i];
+	return NULL;
+}
 
 static bool is_counted(const struct disagg_probe_record *record)
 {
-	return record->digest && strcmp(record->probe, PROBE) == 0 &&
-	       record->status != DISAGG_PROBE_SKIP && record->status != DISAGG_PROBE_UNKNOWN;
+	return record->digest && rule_of(record) && record->status != DISAGG_PROBE_SKIP &&
+	       record->status != DISAGG_PROBE_UNKNOWN;
+}
+
+/* "NVIDIA H200" of "8 x NVIDIA H200"; "" of a node that has none. */
+static const char *model_of(const char *digest)
+{
+	const char *behind = strstr(digest, " x ");
+
+	return behind ? behind + 3 : "";
+}
+
+/* What a record gets that differs from the majority. */
+static enum disagg_probe_status minority_status(
+	const struct disagg_probe_record *record, const struct disagg_probe_record *majority)
+{
+	const struct rule *rule = rule_of(record);
+	const char *model = model_of(record->digest);
+
+	if (rule->by_model && *model && strcmp(model, model_of(majority->digest)) != 0)
+		return DISAGG_PROBE_WARN;
+	return rule->minority;
+}
+
+static bool is_checksum(const struct disagg_probe_record *record)
+{
+	return strcmp(record->probe, "gemm.sdc") == 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -61,9 +105,13 @@ static int blame_minority(
 		if (i >= best && i < best + most)
 			continue;
 		text = disagg_arena_printf(arena,
-			"the checksum %s of the result differs from %s, which %zu of %zu have",
+			is_checksum(sorted[i])
+				? "the checksum %s of the result differs from %s, which %zu of %zu "
+				  "have"
+				: "it has %s in place of %s, which %zu of %zu nodes have",
 			sorted[i]->digest, sorted[best]->digest, most, count);
-		if (!text || blame(arena, sorted[i], DISAGG_PROBE_FAIL, text) != 0)
+		if (!text || blame(arena, sorted[i], minority_status(sorted[i], sorted[best]),
+				     text) != 0)
 			return -1;
 	}
 	return 0;
@@ -74,22 +122,28 @@ static int blame_all(struct disagg_arena *arena, struct disagg_probe_record **so
 {
 	const struct disagg_probe_record *first = sorted[0];
 
-	*finding = (struct disagg_finding){.status = DISAGG_PROBE_FAIL,
+	*finding = (struct disagg_finding){.status = rule_of(first)->none,
 		.probe = first->probe,
 		.param = first->param,
 		.cohort = first->cohort,
 		.members = count,
 		.of = count};
 	finding->text = disagg_arena_printf(arena,
-		"%s%s%s: %zu different checksums of the same computation among %zu results and no "
-		"majority: at least one computes wrong; run it on more GPUs of the kind",
+		is_checksum(first)
+			? "%s%s%s: %zu different checksums of the same computation among %zu "
+			  "results and no majority: at least one computes wrong; run it on more "
+			  "GPUs of the kind"
+			: "%s%s%s: %zu variants among %zu nodes and no majority",
 		first->probe, first->param ? " " : "", first->param ? first->param : "", runs,
 		count);
 	if (!finding->text)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		if (blame(arena, sorted[i], DISAGG_PROBE_WARN,
-			    "checksums of the same result differ and none has the majority") != 0)
+			    is_checksum(first)
+				    ? "checksums of the same result differ and none has the "
+				      "majority"
+				    : "the nodes differ, and no variant has the majority") != 0)
 			return -1;
 	return 0;
 }

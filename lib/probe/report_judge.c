@@ -23,9 +23,12 @@ static struct cohort_key key_of(
 	struct cohort_key key = {record->probe, record->param, record->cohort, record->unit,
 		record->gpu_name ? record->gpu_name : node->gpu_name, 0};
 
-	/* what one GPU does is the same in a node of 4 and of 8 */
-	if (record->gpu < 0)
+	/* what one GPU does is the same in a node of 4 and of 8; and what a node has is held
+	 * against all other nodes */
+	if (record->gpu < 0 && !record->digest)
 		key.gpus = node->gpus;
+	else if (record->gpu < 0)
+		key.gpu_name = NULL;
 	return key;
 }
 

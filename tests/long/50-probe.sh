@@ -65,13 +65,19 @@ while IFS='|' read -r name gpu says fault; do
 	has "$(records "fault$n" 'select(.status == "fail").reason')" "$says" "$fault: and why"
 done <<'FAULTS'
 gemm.bf16|1|the median of 32 is|slow-gemm by=0.8 gpu=1
-gemm.sdc|1||wrong-result gpu=1
+gemm.sdc|1|on the host: off by|wrong-result gpu=1
 hbm.copy|0|the median of 32 is|slow-hbm by=0.8 gpu=0
 pcie.alone|1|the median of 32 is|slow-copy by=0.5 gpu=1
-p2p.matrix|-||wrong-p2p gpu=1
-hbm.march|0||wrong-memory gpu=0
+p2p.matrix|-|what GPU 1 received is not what was sent|wrong-p2p gpu=1
+hbm.march|0|words of the memory are wrong|wrong-memory gpu=0
 gpu.health|1|uncorrected memory errors|ecc gpu=1
-gpu.health|0||remap-failure gpu=0
+gpu.health|0|a memory row could not be remapped|remap-failure gpu=0
+gpu.health|1|slows the GPU down for its temperature|throttle gpu=1
+gpu.health|0|17 NVLinks of 18 are active|nvlink-down gpu=0 link=3
+hw.inventory|-|1 x NVIDIA H200 in place of 2 x NVIDIA H200|missing-gpu gpu=1
+nccl.intra|1|what GPU 1 received are wrong|wrong-sum gpu=1
+nccl.pairs|-|at best on its worst rail|slow-node by=0.8
+nccl.pairs|1|at best on rail 1|slow-rail rail=1 by=0.7
 FAULTS
 
 # ---- in mid-run ----

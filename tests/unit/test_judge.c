@@ -408,6 +408,53 @@ static void digests(struct fleet *fleet)
 	ok(record[0].status == DISAGG_PROBE_PASS, "one alone passes");
 }
 
+/* What each node has, of hw.inventory. */
+static struct disagg_probe_record *parts(
+	struct fleet *fleet, const char *param, const char *const *digest)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	for (size_t i = 0; i < 5; i++) {
+		set(&fleet->record[i], &gemm, 0);
+		fleet->record[i].probe = "hw.inventory";
+		fleet->record[i].param = param;
+		fleet->record[i].has_value = false;
+		fleet->record[i].digest = digest[i];
+		fleet->at[i] = &fleet->record[i];
+	}
+	fleet->cohort = (struct disagg_judge_cohort){.record = fleet->at, .count = 5};
+	ok(disagg_judge_digests(&arena, &fleet->cohort, &fleet->finding, &err) == 0, "parts");
+	return fleet->record;
+}
+
+static void inventories(struct fleet *fleet)
+{
+	struct disagg_probe_record *record = parts(fleet, "gpus",
+		(const char *const[]){"8 x NVIDIA H200", "7 x NVIDIA H200", "8 x NVIDIA H200",
+			"none", "8 x NVIDIA H200"});
+
+	is_status(&record[1], DISAGG_PROBE_FAIL,
+		"it has 7 x NVIDIA H200 in place of 8 x NVIDIA H200, which 3 of 5 nodes have",
+		"a node that lacks a GPU fails");
+	is_status(&record[3], DISAGG_PROBE_FAIL,
+		"it has none in place of 8 x NVIDIA H200, which 3 of 5 nodes have",
+		"so does one that lacks all");
+	is_status(&record[0], DISAGG_PROBE_PASS, NULL, "the majority does not");
+	record = parts(fleet, "gpus",
+		(const char *const[]){"8 x NVIDIA H200", "4 x NVIDIA B200", "8 x NVIDIA H200",
+			"4 x NVIDIA B200", "8 x NVIDIA H200"});
+	is_status(&record[1], DISAGG_PROBE_WARN, NULL, "another kind of node warns");
+	record = parts(fleet, "power",
+		(const char *const[]){
+			"8 x 700 W", "8 x 500 W", "8 x 700 W", "8 x 700 W", "8 x 700 W"});
+	is_status(&record[1], DISAGG_PROBE_WARN, NULL, "what differs in anything else warns");
+	record = parts(fleet, "gpus",
+		(const char *const[]){"8 x NVIDIA H200", "7 x NVIDIA H200", "8 x NVIDIA H200",
+			"7 x NVIDIA H200", "6 x NVIDIA H200"});
+	ok(fleet->finding.status == DISAGG_PROBE_WARN && record[0].status == DISAGG_PROBE_WARN,
+		"where there is no majority all warn");
+}
+
 /* ---- a fleet of 8192 GPUs ---- */
 
 static double normal(uint64_t *seed)
@@ -552,6 +599,7 @@ int main(void)
 	common_causes(fleet);
 	statuses(fleet);
 	digests(fleet);
+	inventories(fleet);
 	noises(fleet);
 	simulate();
 	simulate_small();
