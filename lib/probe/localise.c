@@ -16,6 +16,7 @@ static int build(struct disagg_localise *search)
 	search->round = disagg_arena_array(search->arena, nodes, sizeof(*search->round));
 	search->round_test = disagg_arena_array(search->arena, nodes, sizeof(size_t));
 	search->order = disagg_arena_array(search->arena, nodes, sizeof(*search->order));
+	search->circle = disagg_arena_array(search->arena, nodes + 1, sizeof(*search->circle));
 	search->scratch = disagg_arena_array(search->arena, nodes, sizeof(*search->scratch));
 	search->ref = disagg_arena_array(search->arena, rails, sizeof(*search->ref));
 	search->floor = disagg_arena_array(search->arena, rails, sizeof(*search->floor));
@@ -203,6 +204,11 @@ void disagg_localise_drop(struct disagg_localise *search, uint32_t node)
 		if ((test->pair.a == node || test->pair.b == node) && test->state != TEST_MEASURED)
 			test->state = TEST_VOID;
 	}
+}
+
+bool disagg_localise_sweeps(const struct disagg_localise *search)
+{
+	return search->turn > 0;
 }
 
 unsigned disagg_localise_rounds(const struct disagg_localise *search)

@@ -29,6 +29,9 @@
  *   R  a pair that was clearly slow though both its nodes are cleared is tested
  *      again, up to three times: slow each time, the path is; else it was
  *      transient.  Shares its round with D and E.
+ *   S  where `all_pairs` is asked for, and all of these are over: every two of the nodes
+ *      that passed, in a round robin whose first round was A; R of what is slow.  A path
+ *      that A did not happen to draw is found by this alone.
  *
  * More suspects than nodes that passed: a step takes several rounds.  None
  * passed: new pairs among the suspects, three times at most.
@@ -63,12 +66,14 @@ struct disagg_localise_setup {
 	size_t rails;	      /* values a test gives, 1 to DISAGG_LOCALISE_RAILS_MAX */
 	const unsigned *leaf; /* of each node; NULL: not known */
 	double reference;     /* of a value; 0: none */
+	bool all_pairs;	      /* S: about as many rounds as nodes more */
 	uint64_t seed;
 	const struct disagg_localise_rule *rule; /* NULL: the default */
 };
 
 enum disagg_localise_purpose {
 	DISAGG_LOCALISE_SCREEN,	 /* A */
+	DISAGG_LOCALISE_SWEEP,	 /* S */
 	DISAGG_LOCALISE_CONFIRM, /* B to E: b has passed */
 	DISAGG_LOCALISE_REMATCH, /* suspects among themselves */
 	DISAGG_LOCALISE_REPEAT,	 /* R */
@@ -77,7 +82,7 @@ enum disagg_localise_purpose {
 struct disagg_localise_pair {
 	uint32_t a, b;
 	enum disagg_localise_purpose purpose;
-	unsigned step; /* 0: A, 1: B, ...; of a repetition its count from 0 */
+	unsigned step; /* 0: A, 1: B, ...; of a repetition or S its count from 0 */
 };
 
 enum disagg_finding_kind {
@@ -128,6 +133,9 @@ void disagg_localise_drop(struct disagg_localise *search, uint32_t node);
 /* In place of the next round: takes the last one's results and decides what can be; what is
  * open then stays so (DISAGG_FINDING_PAIR, DISAGG_FINDING_UNTESTED). */
 void disagg_localise_stop(struct disagg_localise *search);
+
+/* Whether what is open is S alone: every node is decided. */
+bool disagg_localise_sweeps(const struct disagg_localise *search);
 
 unsigned disagg_localise_rounds(const struct disagg_localise *search);
 size_t disagg_localise_tests(const struct disagg_localise *search);

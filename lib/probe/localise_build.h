@@ -57,6 +57,9 @@ struct disagg_localise {
 	size_t *round_test;		    /* the test of each */
 	size_t round_count;
 	uint32_t *order;		  /* room for all nodes, shuffled anew each round */
+	uint32_t *circle;		  /* S: A's pairs are those of its first round */
+	size_t seats;			  /* of the circle, even */
+	unsigned turn;			  /* of the circle */
 	double *scratch;		  /* room for all screened values */
 	double *ref, *floor, *path_floor; /* of a rail */
 	bool *below_reference;		  /* of a rail: nearly all its pairs, by the path's limit */

@@ -88,6 +88,15 @@ static void cross_leaf(struct disagg_localise *search, uint32_t *order, size_t a
 	}
 }
 
+/* The circle's first turn is A's pairs; a node without a partner sits opposite nobody. */
+static void sit_down(struct disagg_localise *search, size_t present)
+{
+	search->seats = present + present % 2;
+	for (size_t i = 0; i < search->seats; i++)
+		search->circle[i % 2 ? search->seats - 1 - i / 2 : i / 2] =
+			i < present ? search->order[i] : NOBODY;
+}
+
 static int screen(struct disagg_localise *search)
 {
 	size_t pairs, present = 0;
@@ -104,6 +113,7 @@ static int screen(struct disagg_localise *search)
 	for (size_t i = 0; i < pairs; i++)
 		if (same_leaf(search, search->order[2 * i], search->order[2 * i + 1]))
 			cross_leaf(search, search->order, i, pairs);
+	sit_down(search, present);
 	for (size_t i = 0; i < pairs; i++) {
 		struct disagg_localise_pair pair = {
 			.a = search->order[2 * i],
@@ -289,6 +299,38 @@ static int repeat(struct disagg_localise *search)
 	return 0;
 }
 
+/* ---- S ---- */
+
+/* Who sits at a seat in this turn: the first stays, the others move on by one. */
+static uint32_t sitting(const struct disagg_localise *search, size_t seat)
+{
+	size_t moving = search->seats - 1;
+
+	return search->circle[seat ? 1 + (seat - 1 + search->turn) % moving : 0];
+}
+
+/* The next turn of which a pair is to be tested. */
+static int sweep(struct disagg_localise *search)
+{
+	while (!search->round_count && search->turn + 2 < search->seats) {
+		search->turn++;
+		for (size_t seat = 0; seat < search->seats / 2; seat++) {
+			struct disagg_localise_pair pair = {.a = sitting(search, seat),
+				.b = sitting(search, search->seats - 1 - seat),
+				.purpose = DISAGG_LOCALISE_SWEEP,
+				.step = search->turn - 1};
+
+			if (pair.a == NOBODY || pair.b == NOBODY ||
+				search->node[pair.a].state != NODE_GOOD ||
+				search->node[pair.b].state != NODE_GOOD)
+				continue;
+			if (!add_test(search, pair))
+				return -1;
+		}
+	}
+	return 0;
+}
+
 int localise_plan(struct disagg_localise *search)
 {
 	if (!search->rounds)
@@ -305,6 +347,8 @@ int localise_plan(struct disagg_localise *search)
 	if (confirm(search) < 0 || repeat(search) < 0)
 		return -1;
 	if (!search->round_count && rematch(search) < 0)
+		return -1;
+	if (!search->round_count && search->setup.all_pairs && sweep(search) < 0)
 		return -1;
 	return 0;
 }

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIM_RAILS 8
-#define SIM_NODES 1100
+#define SIM_RAILS    8
+#define SIM_NODES    1100
+#define SIM_MEETINGS 64
 
 struct sim {
 	size_t nodes, rails, bad;
@@ -24,6 +25,7 @@ struct sim {
 	int bad_rail;	    /* >= 0: only this rail of a bad node */
 	int path_a, path_b; /* leaves, or nodes without leaves; -1: none */
 	int hangs, gone;    /* a node; -1: none */
+	bool all_pairs;
 	uint64_t random;
 
 	double cap[SIM_NODES];
@@ -33,6 +35,8 @@ struct sim {
 	/* what came of it */
 	unsigned rounds;
 	size_t tests, count;
+	size_t met; /* pairs of nodes, the first SIM_MEETINGS of them */
+	bool together[SIM_MEETINGS][SIM_MEETINGS];
 	const struct disagg_finding *finding;
 };
 
@@ -99,12 +103,24 @@ static inline bool sim_is(int node, const struct disagg_localise_pair *pair)
 	return node >= 0 && ((uint32_t)node == pair->a || (uint32_t)node == pair->b);
 }
 
+static inline void sim_meet(struct sim *sim, const struct disagg_localise_pair *pair)
+{
+	uint32_t a = pair->a < pair->b ? pair->a : pair->b;
+	uint32_t b = pair->a < pair->b ? pair->b : pair->a;
+
+	if (b >= SIM_MEETINGS || sim->together[a][b])
+		return;
+	sim->together[a][b] = true;
+	sim->met++;
+}
+
 static inline void sim_test(struct sim *sim, struct disagg_localise *search, size_t at,
 	const struct disagg_localise_pair *pair)
 {
 	bool glitch = sim_chance(sim, sim->glitch);
 	double value[SIM_RAILS];
 
+	sim_meet(sim, pair);
 	if (sim_is(sim->gone, pair)) {
 		disagg_localise_drop(search, (uint32_t)sim->gone);
 		return;
@@ -134,6 +150,7 @@ static inline int sim_run(struct sim *sim, struct disagg_arena *arena)
 	sim_fleet(sim);
 	setup.leaf = sim->leaves ? sim->leaf : NULL;
 	setup.reference = sim->reference;
+	setup.all_pairs = sim->all_pairs;
 	setup.seed = disagg_random_next(&sim->random);
 	if (disagg_localise_new(arena, &setup, &search, &err) < 0)
 		return -1;

@@ -118,6 +118,51 @@ static void leaf(int64_t seeds)
 	is_int(good, seeds, "a leaf that is slow to all others is named once, and no node of it");
 }
 
+/* Every two nodes meet, so that a slow path between any two is found. */
+static void all_pairs(int64_t seeds)
+{
+	static const size_t nodes[] = {8, 9, 16, 17, 40};
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++) {
+		unsigned n = (unsigned)nodes[i], healthy = 0, found = 0, beside = 0, met = 0;
+		struct total total = {0};
+
+		for (int64_t seed = 0; seed < seeds; seed++) {
+			struct disagg_arena arena = DISAGG_ARENA_INIT;
+			struct sim sim = sim_of(n, 0, (uint64_t)seed);
+			const struct disagg_finding *path;
+
+			sim.all_pairs = true;
+			one(&total, &sim);
+			healthy += sim_exact(&sim);
+			met += sim.met == (size_t)n * (n - 1) / 2;
+
+			sim = sim_of(n, (size_t)seed % 2, (uint64_t)seed);
+			sim.all_pairs = true;
+			sim.path_a = (int)(seed % n);
+			sim.path_b = (int)((seed + 1 + seed / n % (n - 1)) % n);
+			if (sim_run(&sim, &arena) == 0) {
+				bool hidden = sim.is_bad[sim.path_a] || sim.is_bad[sim.path_b];
+
+				path = sim_first(&sim, DISAGG_FINDING_PATH);
+				found += hidden ||
+					 (path &&
+						 path->a + path->b ==
+							 (unsigned)(sim.path_a + sim.path_b) &&
+						 fabs(path->value - 0.7) < 0.1 &&
+						 sim_found(&sim, DISAGG_FINDING_PATH) == 1);
+				beside += sim_found(&sim, DISAGG_FINDING_NODE) == sim.bad;
+			}
+			disagg_arena_release(&arena);
+		}
+		printf("# %u nodes, all pairs: rounds %.1f\n", n, total.rounds / total.runs);
+		is_int(healthy, seeds, "all pairs of a healthy fleet: nothing is found");
+		is_int(met, seeds, "every two nodes meet");
+		is_int(found, seeds, "a slow path is named, once");
+		is_int(beside, seeds, "beside a slow node, which is");
+	}
+}
+
 static void crosses_leaves(void)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
@@ -349,6 +394,7 @@ int main(int argc, char **argv)
 	rails(seeds);
 	paths(seeds < 40 ? 10 * seeds : seeds);
 	leaf(seeds);
+	all_pairs(seeds < 40 ? 10 * seeds : seeds);
 	odd_and_small(seeds < 40 ? 5 * seeds : seeds);
 	lost(seeds);
 	two();
