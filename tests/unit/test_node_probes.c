@@ -4,8 +4,10 @@
 #include "lib/probe/node.h"
 #include "tap.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -310,7 +312,6 @@ static const struct {
 	{"persistence-off", "persistence gpu3|warn|"},
 	{"fabric state=2", "fabric gpu0|fail|||not taken into its NVLink domain: in progress"},
 	{"lost gpu=2", "lost gpu2|fail|||"},
-	{"busy gpu=1 pid=1", "processes|warn|||GPU 1: process 1 ("},
 	{"no-driver", "health -1 "},
 };
 
@@ -329,6 +330,35 @@ static void look_at(const char *self, const char *build, const char *stub_faults
 	text[len] = '\0';
 	is_int(pclose(pipe), 0, *stub_faults ? stub_faults : "healthy GPUs");
 	has_str(text, said, "are told so");
+}
+
+/* A session of its own, as another job's: its process is waited for by a pipe. */
+static void test_busy(const char *self, const char *build)
+{
+	char fault[64], said[64];
+	int ready[2];
+	pid_t other;
+	char byte;
+
+	snprintf(fault, sizeof(fault), "busy gpu=1 pid=%d", (int)getpid());
+	look_at(self, build, fault, " gpu0|pass|||\n gpu1|pass|||\n");
+	if (pipe(ready))
+		return;
+	other = fork();
+	if (other == 0) {
+		setsid();
+		if (write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	is_int(read(ready[0], &byte, 1), 1, "another session is there");
+	snprintf(fault, sizeof(fault), "busy gpu=1 pid=%d", (int)other);
+	snprintf(said, sizeof(said), "processes|warn|||GPU 1: process %d (", (int)other);
+	look_at(self, build, fault, said);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 static void test_nvml(const char *self, const char *build)
@@ -375,6 +405,7 @@ int main(int argc, char **argv)
 	test_storage();
 	test_service();
 	test_nvml(argv[0], build);
+	test_busy(argv[0], build);
 	snprintf(command, sizeof(command), "rm -rf %s", top);
 	rc = system(command);
 	return tap_done() || rc;
