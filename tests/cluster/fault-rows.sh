@@ -26,6 +26,8 @@ process() { # WHAT FAULT [CONFIG VICTIM RANK]
 	job=$(FAULT=$2 TRACE=$worker.$rank run_job "${3:-small}")
 	victim[$job]=$worker
 	extra[$job]=process_judge
+	# srun stops reading the output of a step that a SIGKILL ends: slurm_step_launch_wait_finish()
+	[ "${2##*:}" != KILL ] || killed[$job]=$worker
 	row "$1" 7 FAILED "$job"
 }
 
