@@ -280,12 +280,20 @@ static int measure(struct pairs *pairs, const struct disagg_localise_pair *pair,
 
 /* ---- all of it ---- */
 
+static bool all_pairs(const struct pairs *pairs)
+{
+	bool thorough = disagg_fleet_options(pairs->fleet)->suite == DISAGG_SUITE_THOROUGH;
+
+	return pairs->nodes <= (thorough ? DISAGG_PAIRS_ALL_THOROUGH : DISAGG_PAIRS_ALL);
+}
+
 static int open_search(struct pairs *pairs, struct disagg_err *err)
 {
 	struct disagg_localise_setup setup = {.nodes = pairs->nodes,
 		.rails = pairs->rails,
 		.leaf = pairs->has_leaves ? pairs->leaf : NULL,
-		.reference = pairs->reference};
+		.reference = pairs->reference,
+		.all_pairs = all_pairs(pairs)};
 
 	if (getrandom(&setup.seed, sizeof(setup.seed), 0) != (ssize_t)sizeof(setup.seed))
 		return disagg_err_sys(err, "cannot draw pairs");

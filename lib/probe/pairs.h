@@ -24,9 +24,15 @@
  */
 #define DISAGG_PAIRS_OF_LINE 0.9
 
+/* Up to so many nodes all pairs are tested, not some: a round more a node, 1 to 3 s each where
+ * NCCL starts.  More nodes than these have too many paths for that. */
+#define DISAGG_PAIRS_ALL	  16
+#define DISAGG_PAIRS_ALL_THOROUGH 128
+
 /* All rounds together, of the probe's deadline: a test that hangs costs one of them, and the
  * search needs no more than eight or so in a row.  After it what is known is told, in a
- * record "search" with what it took, and the rest is unknown. */
+ * record "search" with what it took, and the rest is unknown, or was not tested where only
+ * paths are left. */
 #define DISAGG_PAIRS_DEADLINES 10
 
 /* A node's part: args {"place":true} asks for its place by a note,

@@ -64,18 +64,21 @@ static void tell_path(const struct pairs *pairs, const struct disagg_finding *fi
 	const char *held, char *reason)
 {
 	const char *a = name_of(pairs, finding->a), *b = name_of(pairs, finding->b);
+	char rail[32] = "";
 
+	if (finding->rail >= 0)
+		snprintf(rail, sizeof(rail), " on rail %d", finding->rail);
 	if (pairs->has_leaves)
 		snprintf(reason, REASON,
 			"the path between leaf '%s' and leaf '%s' is slow, not the nodes: %.4g GB/s "
-			"at best between %s and %s, repeated (%u such pairs); %s",
-			leaf_of(pairs, finding->a), leaf_of(pairs, finding->b), finding->value, a,
-			b, finding->tests, held);
+			"at best%s between %s and %s, repeated (%u such pairs); %s",
+			leaf_of(pairs, finding->a), leaf_of(pairs, finding->b), finding->value,
+			rail, a, b, finding->tests, held);
 	else
 		snprintf(reason, REASON,
-			"the path between %s and %s is slow, not the nodes: %.4g GB/s at best, "
+			"the path between %s and %s is slow, not the nodes: %.4g GB/s at best%s, "
 			"repeated; both are fast with others; %s",
-			a, b, finding->value, held);
+			a, b, finding->value, rail, held);
 }
 
 static void tell_leaf(const struct pairs *pairs, const struct disagg_finding *finding,
@@ -239,7 +242,9 @@ static void tell_search(struct pairs *pairs)
 		pairs->cut ? "" : ", to its end");
 	if (pairs->cut)
 		snprintf(reason + strlen(reason), sizeof(reason) - strlen(reason),
-			": cut off after %.0f s, so that some nodes are undecided", most_s);
+			": cut off after %.0f s, so that some %s", most_s,
+			disagg_localise_sweeps(pairs->search) ? "paths are not tested"
+							      : "nodes are undecided");
 	record.reason = reason;
 	disagg_fleet_emit(pairs->fleet, &record);
 }

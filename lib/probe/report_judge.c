@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Findings of paths, of more their number: a switch that is slow makes many. */
+#define PATHS_TOLD 8
+
 /* Pointers are equal where texts are: all are from the report's names. */
 struct cohort_key {
 	const char *probe, *param, *cohort, *unit, *gpu_name;
@@ -113,8 +116,8 @@ static void add_finding(struct disagg_report *report, const struct disagg_findin
 static int judge_cohorts(struct disagg_report *report, const struct disagg_reference *reference,
 	struct disagg_err *err)
 {
-	report->finding = disagg_arena_array(
-		&report->arena, 2 * report->cohort_count + 1, sizeof(*report->finding));
+	report->finding = disagg_arena_array(&report->arena,
+		2 * report->cohort_count + PATHS_TOLD + 1, sizeof(*report->finding));
 	if (!report->finding)
 		return disagg_err_nomem(err);
 	for (size_t i = 0; i < report->cohort_count; i++) {
@@ -131,6 +134,47 @@ static int judge_cohorts(struct disagg_report *report, const struct disagg_refer
 		for (size_t k = 0; k < cohort->judged.count; k++)
 			cohort->count[cohort->judged.record[k]->status]++;
 	}
+	return 0;
+}
+
+/* ---- paths ---- */
+
+/* A probe's verdict over two nodes together: a path between them. */
+static bool is_path(const struct disagg_probe_record *record)
+{
+	return record->status == DISAGG_PROBE_WARN && record->param &&
+	       strcmp(record->param, "verdict") == 0 && record->reason &&
+	       disagg_record_is_pair(record);
+}
+
+/* Neither node is to blame, so that the cluster's findings are the place to tell it. */
+static int find_paths(struct disagg_report *report)
+{
+	struct disagg_finding more = {.status = DISAGG_PROBE_WARN};
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct disagg_probe_record *record = report->record[i];
+		struct disagg_finding finding = {.status = DISAGG_PROBE_WARN,
+			.probe = record->probe,
+			.param = record->param,
+			.text = record->reason,
+			.members = 2,
+			.of = report->node_count};
+
+		if (!is_path(record))
+			continue;
+		more.probe = record->probe;
+		if (more.of++ < PATHS_TOLD)
+			add_finding(report, &finding);
+	}
+	if (more.of <= PATHS_TOLD)
+		return 0;
+	more.members = more.of - PATHS_TOLD;
+	more.text = disagg_arena_printf(
+		&report->arena, "%zu more paths are slow: report.json has them", more.members);
+	if (!more.text)
+		return -1;
+	add_finding(report, &more);
 	return 0;
 }
 
@@ -400,8 +444,8 @@ int disagg_report_judge(struct disagg_report *report, const struct disagg_refere
 	if (report->cohort_count > 0)
 		qsort(report->cohort, report->cohort_count, sizeof(*report->cohort),
 			compare_cohorts);
-	if (gather_nodes(report) != 0 || list_failed(report) != 0 || list_problems(report) != 0 ||
-		count_probes(report) != 0)
+	if (find_paths(report) != 0 || gather_nodes(report) != 0 || list_failed(report) != 0 ||
+		list_problems(report) != 0 || count_probes(report) != 0)
 		return disagg_err_nomem(err);
 	if (report->before && report_compare(report, err) != 0)
 		return -1;

@@ -165,12 +165,12 @@ const char *report_verdict_word(const struct disagg_report *report)
 	}
 }
 
-static size_t failed_findings(const struct disagg_report *report)
+static size_t findings_of(const struct disagg_report *report, enum disagg_probe_status status)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < report->finding_count; i++)
-		count += report->finding[i].status == DISAGG_PROBE_FAIL;
+		count += report->finding[i].status == status;
 	return count;
 }
 
@@ -187,7 +187,8 @@ void report_put_verdict(struct disagg_strbuf *out, const struct disagg_report *r
 		{DISAGG_PROBE_SKIP, "skipped"},
 	};
 	const char *comma = "";
-	size_t findings = failed_findings(report);
+	size_t findings = findings_of(report, DISAGG_PROBE_FAIL);
+	size_t warnings = findings_of(report, DISAGG_PROBE_WARN);
 
 	disagg_strbuf_printf(out, "%s: %zu node%s: ", report_verdict_word(report),
 		report->node_count, report->node_count == 1 ? "" : "s");
@@ -202,6 +203,9 @@ void report_put_verdict(struct disagg_strbuf *out, const struct disagg_report *r
 	if (findings)
 		disagg_strbuf_printf(
 			out, "; %zu finding%s of the cluster", findings, findings == 1 ? "" : "s");
+	if (warnings)
+		disagg_strbuf_printf(
+			out, "; %zu warning%s of the cluster", warnings, warnings == 1 ? "" : "s");
 	if (report->regression_count)
 		disagg_strbuf_printf(
 			out, "; %zu worse than the baseline", report->regression_count);

@@ -80,6 +80,19 @@ nccl.pairs|-|at best on its worst rail|slow-node by=0.8
 nccl.pairs|1|at best on rail 1|slow-rail rail=1 by=0.7
 FAULTS
 
+# A slow path is neither node's fault, and no random matching has to draw it.
+for round in 1 2 3; do
+	a=${NODES[round]} b=${NODES[16 - 2 * round]}
+	STUB_FAULTS="slow-pair a=$a b=$b by=0.6" probe "path$round" --probe=nccl.pairs >"$WORK/out" 2>&1
+	is $? 0 "slow-pair $a $b: no node fails"
+	has "$(sed -n '/^Cluster/,/^Probes/p' "$WORK/out" | xargs)" "is slow, not the nodes: " \
+		"slow-pair $a $b: a finding of the cluster"
+	is "$(records "path$round" 'select(.status == "warn") | .node, .peer' | sort | xargs)" \
+		"$(printf '%s\n' "$a" "$b" | sort | xargs)" "slow-pair $a $b: both ends are named, no other"
+	has "$(records "path$round" 'select(.status == "warn").reason')" "slow below" \
+		"slow-pair $a $b: with what was expected"
+done
+
 # ---- in mid-run ----
 # A GPU that hangs holds the probe for its deadline: time to do things in.
 await_records() { # DIR COUNT

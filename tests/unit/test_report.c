@@ -188,6 +188,18 @@ static void nodes(void)
 	add(record);
 	ok(begins(judged(), "PASS: 1 node: 1 passed"), "the warning of a pair is not the node's");
 	begin();
+	for (int i = 0; i < 12; i++) {
+		record = plain(i % 2 ? "n1" : "n2", DISAGG_PROBE_WARN);
+		record->peer = "n3";
+		record->param = "verdict";
+		record->reason = "the path is slow";
+		add(record);
+	}
+	text = judged();
+	ok(begins(text, "PASS: 2 nodes: 2 passed; 9 warnings of the cluster"),
+		"slow paths are the cluster's");
+	has_str(text, "4 more paths are slow", "of many, some");
+	begin();
 	for (int node = 0; node < 2; node++)
 		for (int gpu = 0; gpu < 8; gpu++)
 			add_gemm(node ? "n1" : "n2", gpu, 680);
