@@ -76,13 +76,20 @@ static void tell_gpus(struct agent *agent)
 	send_text(agent, "gpus", 0, &text);
 }
 
+static void ended_by(const struct agent *agent, char *buf, size_t size)
+{
+	snprintf(buf, size, "its agent was ended by signal %d (%s)", agent->signal,
+		strsignal(agent->signal));
+}
+
 static void tell_bye(struct agent *agent)
 {
 	struct disagg_strbuf text;
+	char how[MOST_REASON];
 
+	ended_by(agent, how, sizeof(how));
 	disagg_strbuf_init(&text, 0);
-	disagg_strbuf_printf(&text, "{\"reason\":\"its agent was ended by signal %d (%s)\"}",
-		agent->signal, strsignal(agent->signal));
+	disagg_strbuf_printf(&text, "{\"reason\":\"%s\"}", how);
 	send_text(agent, "bye", 0, &text);
 }
 
@@ -336,7 +343,10 @@ static void end_task(struct agent *agent, const struct task *task)
 {
 	char how[MOST_REASON];
 
-	disagg_child_tell(&task->child, how, sizeof(how));
+	if (task->child.end == DISAGG_CHILD_STOPPED && agent->signal)
+		ended_by(agent, how, sizeof(how));
+	else
+		disagg_child_tell(&task->child, how, sizeof(how));
 	note_hang(agent, task);
 	if (!task->work.probe)
 		end_devices(agent, task, how);

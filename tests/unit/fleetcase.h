@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,13 +45,24 @@ static inline void fleetcase_say(void *context, const char *text)
 	snprintf(fleetcase->said + len, sizeof(fleetcase->said) - len, "%s\n", text);
 }
 
+/* TERM ends an agent, as it does one of a step. */
+static inline int fleetcase_ends(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	return signalfd(-1, &ends, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
 static inline int fleetcase_agent(struct fleetcase *fleetcase, size_t node, int fd)
 {
 	struct disagg_agent_spec spec = {.node = fleetcase->name[node],
 		.probes = fleetcase->probes,
 		.options = &fleetcase->options,
 		.devices = fleetcase->devices,
-		.signal_fd = -1};
+		.signal_fd = fleetcase_ends()};
 	struct disagg_meet_self self = {.meet = &fleetcase->meet, .node = fleetcase->name[node]};
 	struct disagg_meet_where where = {.host = {"127.0.0.1"},
 		.port = &fleetcase->port,

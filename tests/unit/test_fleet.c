@@ -99,6 +99,18 @@ static int kills_agent(struct disagg_probe_run *run, struct disagg_err *err)
 	return measure(run, err);
 }
 
+/* The node's agent is told to end in mid-probe. */
+static int ends_agent(struct disagg_probe_run *run, struct disagg_err *err)
+{
+	measure(run, err);
+	if (strcmp(run->node, "n2") == 0) {
+		kill(getppid(), SIGTERM);
+		while (true)
+			pause();
+	}
+	return 0;
+}
+
 /* FLEET: each node is asked for its number and told another's. */
 static int told(struct disagg_probe_run *run, struct disagg_err *err)
 {
@@ -327,6 +339,26 @@ static void test_all(void)
 	is_int(fleetcase_end(&fleetcase), 1, "all agents but the one that was killed end orderly");
 }
 
+static const struct disagg_probe ending[] = {
+	{.name = "ends_agent", .deadline_ms = LIMIT_MS, .run = ends_agent},
+	{.name = "after", .deadline_ms = LIMIT_MS, .run = measure},
+	{.name = NULL},
+};
+
+static void test_ended(void)
+{
+	struct fleetcase fleetcase = {.probes = ending, .nodes = 3};
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	is_int(fleetcase_start(&fleetcase, &err), 0, "three nodes, one of which is told to end");
+	run_all(&fleetcase);
+	is_status(last(fleetcase.fleet, "ends_agent", "n2"), DISAGG_PROBE_UNKNOWN,
+		"its agent was ended by signal 15 (Terminated)", "what it was at is unknown");
+	is_status(find(fleetcase.fleet, "after", "n2", -1), DISAGG_PROBE_UNKNOWN,
+		"its agent was ended by signal 15 (Terminated)", "and what follows");
+	is_int(fleetcase_end(&fleetcase), 1, "the other agents end orderly");
+}
+
 static void test_no_gpu(void)
 {
 	static const struct disagg_probe few[] = {{.name = "of_gpu",
@@ -517,6 +549,7 @@ int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	test_all();
+	test_ended();
 	test_no_gpu();
 	test_busy();
 	test_hung();
