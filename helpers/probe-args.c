@@ -2,6 +2,7 @@
 #include "helpers/probe.h"
 #include "lib/base/num.h"
 #include "lib/conf/schema.h"
+#include "lib/probe/ranks.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ enum {
 	O_COPY_SIZE,
 	O_NCCL_MIN,
 	O_NCCL_MAX,
+	O_NCCL_ITERATIONS,
 	O_KV_BLOCK,
 	O_MODEL,
 	O_MODEL_CONFIG,
@@ -60,6 +62,7 @@ const struct helper_option probe_options[] = {
 		"of copies, hbm twice that (default 512M)"},
 	{"nccl-min", O_NCCL_MIN, HELPER_VALUE, "BYTES", "smallest message (default 8M)"},
 	{"nccl-max", O_NCCL_MAX, HELPER_VALUE, "BYTES", "largest message (default 1G)"},
+	{"nccl-iterations", O_NCCL_ITERATIONS, HELPER_VALUE, "N", "timed runs each (default 20)"},
 	{"kv-block", O_KV_BLOCK, HELPER_VALUE, "BYTES", "one more size of kv.path, to 1M"},
 	{"model", O_MODEL, HELPER_VALUE, "FILE", "a file for storage.model to read"},
 	{"model-config", O_MODEL_CONFIG, HELPER_VALUE, "FILE", "its config.json, for kv.path"},
@@ -178,6 +181,10 @@ static int take_options(struct args *args, int id, const char *value)
 		return take_bytes(args, "nccl-min", value, &options->nccl_min_bytes);
 	case O_NCCL_MAX:
 		return take_bytes(args, "nccl-max", value, &options->nccl_max_bytes);
+	case O_NCCL_ITERATIONS:
+		rc = take_number(args, "nccl-iterations", value, DISAGG_RANKS_ITERATIONS, &number);
+		options->nccl_iterations = (unsigned)number;
+		return rc;
 	case O_KV_BLOCK:
 		return take_bytes(args, "kv-block", value, &options->kv_block_bytes);
 	default:

@@ -7,7 +7,7 @@
 /*
  * Collectives inside a node, its GPUs driven by one process; functions of the
  * probe table.  For each collective and size first one run whose result is checked
- * in every element on every GPU, then 5 runs to warm up and nccl_iterations timed ones.
+ * in every element on every GPU, then runs to warm up (ranks.h) and nccl_iterations timed ones.
  *
  *	param			value
  *	all_reduce 8M		busbw, out of place; raw: of single runs

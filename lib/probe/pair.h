@@ -15,7 +15,7 @@
  *	node		which of them this is
  *	ranks_per_node	its first so many GPUs take part; the same on each
  *	bytes		what a rail carries each way, and the all-reduce's size
- *	iterations	timed runs of each, after 5 to warm up (20)
+ *	iterations	timed runs of each (20), after 5, or as many, to warm up
  *	rails		also rail by rail (true)
  *	stall_ms	of waiting in vain for the other, after which it gives up (0: never)
  *	id		of NCCL; without one this node makes it and notes it

@@ -18,7 +18,7 @@ struct disagg_probe_options {
 	unsigned gemm_ms;	 /* measured time of a batch set (5000; quick 1000) */
 	uint64_t copy_bytes;	 /* pcie, p2p: 512 MiB; hbm: twice that */
 	uint64_t nccl_min_bytes, nccl_max_bytes; /* 8 MiB to 1 GiB */
-	unsigned nccl_iterations;		 /* 20, after 5 to warm up */
+	unsigned nccl_iterations;		 /* 20, after 5, or as many, to warm up */
 	uint64_t kv_block_bytes;		 /* 0: of the configuration, else 1 MiB */
 	const char *plan;			 /* kv.path: SLURM_DISAGG_PLAN's text; NULL */
 	const char *model_config;		 /* kv.path: a model's config.json; NULL */

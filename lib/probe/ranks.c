@@ -380,11 +380,16 @@ static unsigned bounded(unsigned iterations)
 	return iterations > DISAGG_RANKS_ITERATIONS ? DISAGG_RANKS_ITERATIONS : iterations;
 }
 
+static unsigned warm_up(unsigned iterations)
+{
+	return iterations < DISAGG_RANKS_WARMUP ? iterations : DISAGG_RANKS_WARMUP;
+}
+
 int disagg_ranks_measure(struct disagg_ranks *ranks, const struct disagg_ranks_job *job,
 	unsigned iterations, struct disagg_ranks_timing *ret, struct disagg_err *err)
 {
 	iterations = bounded(iterations);
-	for (unsigned i = 0; i < DISAGG_RANKS_WARMUP; i++)
+	for (unsigned i = 0; i < warm_up(iterations); i++)
 		if (launch(ranks, job, err) != 0)
 			return -1;
 	if (wait_all(ranks, err) != 0 || mark(ranks, 0, err) != 0)
@@ -435,7 +440,7 @@ int disagg_ranks_exchange(struct disagg_ranks *ranks, unsigned peer_first, uint6
 	const unsigned marks[2] = {0, 1};
 
 	iterations = bounded(iterations);
-	for (unsigned i = 0; i < DISAGG_RANKS_WARMUP; i++)
+	for (unsigned i = 0; i < warm_up(iterations); i++)
 		if (launch_exchange(ranks, peer_first, bytes, err) != 0)
 			return -1;
 	if (wait_all(ranks, err) != 0 || mark(ranks, 0, err) != 0)

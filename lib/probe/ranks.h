@@ -12,8 +12,8 @@
  * call but the waits may block for as long as NCCL does.
  */
 #define DISAGG_RANKS_ITERATIONS 256 /* at most */
-#define DISAGG_RANKS_WARMUP	5
-#define DISAGG_RANKS_ELEMENT	4 /* bytes: all is FP32 */
+#define DISAGG_RANKS_WARMUP	5   /* runs, or as many as are timed if that is fewer */
+#define DISAGG_RANKS_ELEMENT	4   /* bytes: all is FP32 */
 #define DISAGG_RANKS_STAGING	(16u << 20)
 
 struct disagg_rank {
