@@ -14,7 +14,7 @@ __attribute__((constructor)) static void keep_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, KEPT);
 	mallopt(M_TRIM_THRESHOLD, KEPT);
-	mallopt(M_TOP_PAD, KEPT / 16);
+	mallopt(M_TOP_PAD, KEPT / 64);
 }
 
 int stub_send_all(int fd, const void *bytes, uint64_t len)

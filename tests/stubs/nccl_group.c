@@ -251,6 +251,11 @@ static int exchange(struct batch *batch)
 		result =
 			stub_send_all(fd, batch->bodies[i] ? batch->bodies[i] : batch->ops[i]->send,
 				batch->entries[i].bytes);
+	/* 64 MiB of every node there is, while the answer of as much comes */
+	for (uint32_t i = 0; i < batch->count; i++) {
+		free(batch->bodies[i]);
+		batch->bodies[i] = NULL;
+	}
 	if (result == 0 && !is_answered(fd))
 		return ncclInProgress;
 	if (result != 0 || stub_recv_all(fd, &head, sizeof(head)) != 0)
