@@ -136,6 +136,51 @@ static const char *tell_all(
 	return text;
 }
 
+/* ---- NVLink between nodes ---- */
+
+/* "clique 1 of 12345678-...", where more than this node may be in it: a node of its own,
+ * as HGX boards are, has a domain without a number. */
+static void tell_domain(const struct disagg_nvml *nvml, nvmlDevice_t device, char *buf, size_t size)
+{
+	struct disagg_fabric fabric = {0};
+
+	disagg_devices_fabric(nvml, device, &fabric);
+	if (fabric.completed && strspn(fabric.cluster, "0-") < strlen(fabric.cluster))
+		snprintf(buf, size, "clique %u of %s", fabric.clique, fabric.cluster);
+	else
+		snprintf(buf, size, "no domain");
+}
+
+/* A channel is not there by default, and without one CUDA refuses memory of other nodes
+ * (NVIDIA's IMEX guide, "IMEX Channels"); Slurm's switch/nvidia_imex makes one a job. */
+static void emit_channels(struct disagg_probe_run *run)
+{
+	struct disagg_sysfile_names channels = disagg_sysfile_list(
+		run->arena, run->options->device_root, "/dev/nvidia-caps-imex-channels");
+	const char *text = NULL;
+
+	for (size_t i = 0; i < channels.count; i++)
+		text = disagg_arena_printf(
+			run->arena, "%s%s%s", text ? text : "", text ? " " : "", channels.name[i]);
+	if (!text)
+		disagg_node_finding(run, "imex", DISAGG_PROBE_WARN,
+			"its GPUs are in an NVLink domain, and there is no IMEX channel: the memory "
+			"of other nodes cannot be mapped",
+			"Slurm's switch/nvidia_imex, or a channel of the site; is nvidia-imex "
+			"running?");
+}
+
+static void emit_domain(struct disagg_probe_run *run, const struct disagg_nvml *nvml)
+{
+	static const struct fact domain = {"nvlink_domain", tell_domain};
+	const char *text = tell_all(run, nvml, &domain);
+
+	if (!text || !strstr(text, "clique"))
+		return;
+	disagg_node_fact(run, domain.param, text);
+	emit_channels(run);
+}
+
 /* A step that is given some of the GPUs, or instances of one, cannot tell what is missing. */
 static size_t given(const char *visible)
 {
@@ -214,6 +259,7 @@ int disagg_inventory_run(struct disagg_probe_run *run, struct disagg_err *err)
 		return -1;
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
 		disagg_node_fact(run, facts[i].param, tell_all(run, &nvml, &facts[i]));
+	emit_domain(run, &nvml);
 	disagg_nvml_close(&nvml);
 	return 0;
 }

@@ -79,7 +79,8 @@ int disagg_judge_values(struct disagg_arena *arena, const struct disagg_referenc
  * Digests.  gemm.sdc: one that less than half of the records have fails; where none has
  * more than half, the finding says so and the records warn.  hw.inventory: a node that
  * has another number of GPUs than the majority fails (one of another model warns: it is
- * another kind of node), and warns where it differs in anything else.  Other probes'
+ * another kind of node), and warns where it differs in anything else but nvlink_domain,
+ * which is where the node is.  Other probes'
  * digests are not judged.  -1: no memory.
  */
 int disagg_judge_digests(struct disagg_arena *arena, struct disagg_judge_cohort *cohort,

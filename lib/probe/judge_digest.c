@@ -9,10 +9,13 @@ static const struct rule {
 	const char *probe, *param;		 /* param NULL: any */
 	enum disagg_probe_status minority, none; /* where there is no majority */
 	bool by_model; /* "8 x NVIDIA H200": another model is another kind of node, and warns */
+	bool is_place; /* racks differ: shown as variants, and no fault */
 } rules[] = {
-	{"gemm.sdc", NULL, DISAGG_PROBE_FAIL, DISAGG_PROBE_FAIL, false},
-	{"hw.inventory", "gpus", DISAGG_PROBE_FAIL, DISAGG_PROBE_WARN, true},
-	{"hw.inventory", NULL, DISAGG_PROBE_WARN, DISAGG_PROBE_WARN, false},
+	{"gemm.sdc", NULL, .minority = DISAGG_PROBE_FAIL, .none = DISAGG_PROBE_FAIL},
+	{"hw.inventory", "gpus", .minority = DISAGG_PROBE_FAIL, .none = DISAGG_PROBE_WARN,
+		.by_model = true},
+	{"hw.inventory", "nvlink_domain", .is_place = true},
+	{"hw.inventory", NULL, .minority = DISAGG_PROBE_WARN, .none = DISAGG_PROBE_WARN},
 };
 
 static const struct rule *rule_of(const struct disagg_probe_record *record)
@@ -27,7 +30,9 @@ static const struct rule *rule_of(const struct disagg_probe_record *record)
 
 static bool is_counted(const struct disagg_probe_record *record)
 {
-	return record->digest && rule_of(record) && record->status != DISAGG_PROBE_SKIP &&
+	const struct rule *rule = record->digest ? rule_of(record) : NULL;
+
+	return rule && !rule->is_place && record->status != DISAGG_PROBE_SKIP &&
 	       record->status != DISAGG_PROBE_UNKNOWN;
 }
 

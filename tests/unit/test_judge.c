@@ -448,6 +448,11 @@ static void inventories(struct fleet *fleet)
 		(const char *const[]){
 			"8 x 700 W", "8 x 500 W", "8 x 700 W", "8 x 700 W", "8 x 700 W"});
 	is_status(&record[1], DISAGG_PROBE_WARN, NULL, "what differs in anything else warns");
+	record = parts(fleet, "nvlink_domain",
+		(const char *const[]){"4 x clique 1 of a", "4 x clique 1 of b", "4 x clique 1 of a",
+			"4 x clique 2 of a", "4 x clique 1 of a"});
+	ok(record[1].status == DISAGG_PROBE_PASS && !record[1].reason,
+		"a node of another rack is no worse");
 	record = parts(fleet, "gpus",
 		(const char *const[]){"8 x NVIDIA H200", "7 x NVIDIA H200", "8 x NVIDIA H200",
 			"7 x NVIDIA H200", "6 x NVIDIA H200"});

@@ -48,7 +48,7 @@ static void play(struct scene *scene, const char *root,
 	int (*run)(struct disagg_probe_run *run, struct disagg_err *err))
 {
 	snprintf(scene->root, sizeof(scene->root), "%s/%s", top, root);
-	scene->options.sysroot = scene->root;
+	scene->options.sysroot = scene->options.device_root = scene->root;
 	scene->run.node = "n1";
 	scene->run.options = &scene->options;
 	scene->run.arena = &scene->arena;
@@ -310,6 +310,10 @@ static const struct {
 	{"nvlink-errors gpu=1 count=1000", "nvlink_errors gpu1|warn|||NVLink 0: "},
 	{"pcie-narrow gpu=1 width=8", "pcie gpu1|fail|||the PCIe link has 8 of 16 lanes"},
 	{"persistence-off", "persistence gpu3|warn|"},
+	{"fabric clique=3", "nvlink_domain|pass||4 x clique 3 of "},
+	{"fabric", "imex|warn|||its GPUs are in an NVLink domain, and there is no IMEX channel"},
+	{"fabric gpu=1",
+		"nvlink_domain|warn|||the node's GPUs differ: 3 x no domain, 1 x clique 1"},
 	{"fabric state=2", "fabric gpu0|fail|||not taken into its NVLink domain: in progress"},
 	{"lost gpu=2", "lost gpu2|fail|||"},
 	{"no-driver", "health -1 "},
@@ -376,6 +380,8 @@ static void test_nvml(const char *self, const char *build)
 	}
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 		look_at(self, build, faults[i].faults, faults[i].said);
+	put("bus", "/dev/nvidia-caps-imex-channels/channel0", "");
+	look_at(self, build, "fabric", "0000-000000000000|\nhealth 0");
 	/* where the bus has none either, what Slurm gave decides */
 	setenv("TEST_ROOT", "empty", 1);
 	setenv("CUDA_VISIBLE_DEVICES", "0,1", 1);
