@@ -23,7 +23,7 @@ static const char *tone_of(const struct disagg_report *report)
 {
 	switch (disagg_report_code(report)) {
 	case DISAGG_OK:
-		return report->nodes[DISAGG_PROBE_WARN] ? "warn" : "pass";
+		return report->nodes[DISAGG_PROBE_WARN] || report->finding_count ? "warn" : "pass";
 	case DISAGG_CHECK:
 		return "fail";
 	case DISAGG_SKIPPED:
