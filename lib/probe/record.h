@@ -58,8 +58,6 @@ struct disagg_probe_record {
 
 	double start_s; /* Unix time */
 	double duration_ms;
-	size_t raw_count;
-	double raw[DISAGG_PROBE_RAW_MAX]; /* samples behind the value, in its unit */
 
 	/* the judge's */
 	bool has_ref, has_floor, has_fleet;
@@ -68,6 +66,10 @@ struct disagg_probe_record {
 	double floor;		/* absolute; a ceiling where less is better */
 	double fleet_median, fleet_mad;
 	double z; /* (value - median) / (1.4826 MAD); 0 where MAD is 0 */
+
+	/* samples behind the value, in its unit; last, for a report keeps no more than there are */
+	size_t raw_count;
+	double raw[DISAGG_PROBE_RAW_MAX];
 };
 
 #define DISAGG_PROBE_RECORD_INIT                                                                   \

@@ -13,39 +13,41 @@ enum kind { TEXT, INDEX, REAL, RAW, STATUS, BETTER };
 
 struct member {
 	const char *name; /* with its quotes and the colon */
+	size_t len;
 	enum kind kind;
 	size_t at, flag; /* in the record; flag 0: none */
 };
 
-#define AT(field) offsetof(struct disagg_probe_record, field)
+#define AT(field)  offsetof(struct disagg_probe_record, field)
+#define NAME(name) "\"" name "\":", sizeof(name) + 2
 
 /* In the order of disagg_probe_record_put, so that the next is mostly the right one. */
 static const struct member members[] = {
-	{"\"probe\":", TEXT, AT(probe), 0},
-	{"\"node\":", TEXT, AT(node), 0},
-	{"\"gpu\":", INDEX, AT(gpu), 0},
-	{"\"gpu_uuid\":", TEXT, AT(gpu_uuid), 0},
-	{"\"gpu_name\":", TEXT, AT(gpu_name), 0},
-	{"\"peer\":", TEXT, AT(peer), 0},
-	{"\"rail\":", INDEX, AT(rail), 0},
-	{"\"param\":", TEXT, AT(param), 0},
-	{"\"cohort\":", TEXT, AT(cohort), 0},
-	{"\"digest\":", TEXT, AT(digest), 0},
-	{"\"value\":", REAL, AT(value), AT(has_value)},
-	{"\"unit\":", TEXT, AT(unit), 0},
-	{"\"better\":", BETTER, AT(better), 0},
-	{"\"raw\":", RAW, AT(raw), 0},
-	{"\"ref\":", REAL, AT(ref), AT(has_ref)},
-	{"\"ref_source\":", TEXT, AT(ref_source), 0},
-	{"\"floor\":", REAL, AT(floor), AT(has_floor)},
-	{"\"fleet_median\":", REAL, AT(fleet_median), AT(has_fleet)},
-	{"\"mad\":", REAL, AT(fleet_mad), 0},
-	{"\"z\":", REAL, AT(z), 0},
-	{"\"status\":", STATUS, AT(status), 0},
-	{"\"reason\":", TEXT, AT(reason), 0},
-	{"\"hint\":", TEXT, AT(hint), 0},
-	{"\"t_start\":", REAL, AT(start_s), 0},
-	{"\"dur_ms\":", REAL, AT(duration_ms), 0},
+	{NAME("probe"), TEXT, AT(probe), 0},
+	{NAME("node"), TEXT, AT(node), 0},
+	{NAME("gpu"), INDEX, AT(gpu), 0},
+	{NAME("gpu_uuid"), TEXT, AT(gpu_uuid), 0},
+	{NAME("gpu_name"), TEXT, AT(gpu_name), 0},
+	{NAME("peer"), TEXT, AT(peer), 0},
+	{NAME("rail"), INDEX, AT(rail), 0},
+	{NAME("param"), TEXT, AT(param), 0},
+	{NAME("cohort"), TEXT, AT(cohort), 0},
+	{NAME("digest"), TEXT, AT(digest), 0},
+	{NAME("value"), REAL, AT(value), AT(has_value)},
+	{NAME("unit"), TEXT, AT(unit), 0},
+	{NAME("better"), BETTER, AT(better), 0},
+	{NAME("raw"), RAW, AT(raw), 0},
+	{NAME("ref"), REAL, AT(ref), AT(has_ref)},
+	{NAME("ref_source"), TEXT, AT(ref_source), 0},
+	{NAME("floor"), REAL, AT(floor), AT(has_floor)},
+	{NAME("fleet_median"), REAL, AT(fleet_median), AT(has_fleet)},
+	{NAME("mad"), REAL, AT(fleet_mad), 0},
+	{NAME("z"), REAL, AT(z), 0},
+	{NAME("status"), STATUS, AT(status), 0},
+	{NAME("reason"), TEXT, AT(reason), 0},
+	{NAME("hint"), TEXT, AT(hint), 0},
+	{NAME("t_start"), REAL, AT(start_s), 0},
+	{NAME("dur_ms"), REAL, AT(duration_ms), 0},
 };
 
 #define MEMBERS (sizeof(members) / sizeof(*members))
@@ -60,11 +62,13 @@ struct scan {
 /* Plain ASCII without escapes; *ret_len bytes. */
 static const char *scan_text(struct scan *scan, size_t *ret_len)
 {
+	static const bool plain[256] = {
+		[' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
 	const char *text = scan->at + 1, *end = text;
 
 	if (*scan->at != '"')
 		return NULL;
-	while (*end >= ' ' && *end <= '~' && *end != '"' && *end != '\\')
+	while (plain[(unsigned char)*end])
 		end++;
 	if (*end != '"')
 		return NULL;
@@ -155,16 +159,24 @@ static bool scan_value(struct scan *scan, const struct member *member)
 	return false;
 }
 
+static bool begins(const char *text, const struct member *member)
+{
+	size_t i = 1; /* behind the quote */
+
+	while (i < member->len && text[i] == member->name[i])
+		i++;
+	return i == member->len && *text == '"';
+}
+
 /* The member that begins here, looked for from `from` on; each may come once, in the
  * order of the table.  MEMBERS: it is another one. */
 static size_t scan_member(struct scan *scan, size_t from)
 {
 	for (size_t i = from; i < MEMBERS; i++) {
-		size_t len = strlen(members[i].name);
-
-		if (strncmp(scan->at, members[i].name, len) != 0)
+		/* no strncmp: most differ in the first bytes */
+		if (!begins(scan->at, &members[i]))
 			continue;
-		scan->at += len;
+		scan->at += members[i].len;
 		return scan_value(scan, &members[i]) ? i : MEMBERS;
 	}
 	return MEMBERS;
@@ -178,7 +190,8 @@ bool disagg_probe_record_scan(char *line, struct disagg_probe_record *ret)
 	if (strncmp(line, HEAD, strlen(HEAD)) != 0)
 		return false;
 	scan.at += strlen(HEAD);
-	*ret = (struct disagg_probe_record)DISAGG_PROBE_RECORD_INIT;
+	memset(ret, 0, AT(raw));
+	ret->gpu = ret->rail = -1;
 	for (size_t next = 0; *scan.at == ','; next++) {
 		scan.at++;
 		next = scan_member(&scan, next);

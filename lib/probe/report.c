@@ -211,13 +211,19 @@ static struct report_node *add_node(struct disagg_report *report, const struct d
 
 struct report_node *report_node(struct disagg_report *report, const char *text)
 {
-	const struct disagg_name *name = disagg_names_put(&report->names, text, strlen(text));
+	const struct disagg_name *name;
 
+	/* the records of a node mostly follow each other */
+	if (report->last_node && report->last_node->name == text)
+		return report->last_node;
+	name = disagg_names_put(&report->names, text, strlen(text));
 	if (!name)
 		return NULL;
 	if (name->id < report->node_of_size && report->node_of[name->id])
-		return report->node[report->node_of[name->id] - 1];
-	return add_node(report, name);
+		report->last_node = report->node[report->node_of[name->id] - 1];
+	else
+		report->last_node = add_node(report, name);
+	return report->last_node;
 }
 
 int disagg_report_expect(struct disagg_report *report, const char *node, struct disagg_err *err)
@@ -230,15 +236,17 @@ int disagg_report_expect(struct disagg_report *report, const char *node, struct 
 int disagg_report_add(struct disagg_report *report, const struct disagg_probe_record *record,
 	struct disagg_err *err)
 {
+	size_t size = offsetof(struct disagg_probe_record, raw) +
+		      record->raw_count * sizeof(*record->raw);
 	struct disagg_probe_record *copy;
 	struct report_node *node;
 
 	if (report->count >= MOST_RECORDS)
 		return disagg_err_set(err, DISAGG_SYSTEM, "more than %zu records", MOST_RECORDS);
-	copy = disagg_arena_alloc(&report->arena, sizeof(*copy));
+	copy = disagg_arena_alloc(&report->arena, size);
 	if (!copy || make_room(&report->arena, &report->record, report->count, &report->size) != 0)
 		return disagg_err_nomem(err);
-	*copy = *record;
+	memcpy(copy, record, size);
 	if (keep_texts(report, copy) != 0)
 		return disagg_err_nomem(err);
 	node = report_node(report, copy->node);

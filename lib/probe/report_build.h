@@ -67,6 +67,7 @@ struct disagg_report {
 	size_t node_count, node_size;
 	uint32_t *node_of; /* index + 1 by the id of the name */
 	size_t node_of_size;
+	struct report_node *last_node; /* that was asked for; NULL: none */
 	struct report_source *source;
 	size_t source_count;
 	struct disagg_report *before; /* the baseline; NULL */
@@ -94,6 +95,7 @@ struct disagg_report {
 /* Records that cannot be read: what they said may be a fail. */
 size_t report_lost(const struct disagg_report *report);
 
+/* The node of that name, which is made; NULL: no memory. */
 struct report_node *report_node(struct disagg_report *report, const char *name);
 
 /* report_baseline.c: fills regression; -1: no memory */

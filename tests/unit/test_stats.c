@@ -4,6 +4,8 @@
 #include "lib/host/latency.h"
 #include "tests/unit/tap.h"
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static bool near(double a, double b)
 {
@@ -43,6 +45,39 @@ static void odd_inputs(void)
 	ok(stats.mad == 0 && stats.cv == 0, "equal values have no spread");
 	disagg_stats_of(zero_mean, 2, &stats);
 	ok(stats.cv == 0, "no cv without a mean");
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* So many are not sorted by comparing: both sides of zero, all sizes, and equal ones. */
+static void many_values(void)
+{
+	static const size_t counts[] = {999, 1000, 1001, 5000};
+	static double values[5000], sorted[5000];
+	uint64_t seed = 11;
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		size_t count = counts[i];
+
+		for (size_t k = 0; k < count; k++) {
+			double part = (double)disagg_random_between(&seed, 0, 2000) - 1000;
+
+			values[k] = k % 3 ? 700 + part / 100 : ldexp(part, (int)(k % 2000) - 1060);
+		}
+		memcpy(sorted, values, sizeof(values));
+		qsort(sorted, count, sizeof(*sorted), by_value);
+		disagg_stats_sort(values, count);
+		ok(memcmp(values, sorted, count * sizeof(*values)) == 0, "as qsort has them");
+	}
+	for (size_t k = 0; k < 5000; k++)
+		values[k] = 3;
+	disagg_stats_sort(values, 5000);
+	ok(values[0] == 3 && values[4999] == 3, "equal values stay");
 }
 
 /* Against the plain way: all distances sorted. */
@@ -85,6 +120,7 @@ int main(void)
 {
 	known_values();
 	odd_inputs();
+	many_values();
 	mad_as_defined();
 	histograms();
 	return tap_done();
