@@ -27,20 +27,23 @@ static const struct helper_option options[] = {
 
 static struct helper helper = {
 	.name = "disagg-diagnose",
-	.synopsis = "[OPTION]... RUN_DIR|JOBID|FILE...",
+	.synopsis = "[OPTION]... RUN_DIR|JOBID|ARCHIVE|FILE...",
 	.about = "Says what failed first in a run, and what it most likely failed of: from the\n"
 		 "logs of all workers, how their tasks ended, the kernel's log, Slurm's state\n"
 		 "and disagg-run's verdict.  What followed from it is listed below.  A job's run\n"
-		 "directory is looked for here and in the job's working directory; of an archive,\n"
-		 "give the folder it was unpacked to.\n",
+		 "directory is looked for here and in the job's working directory.  An archive of\n"
+		 "disagg-pack is read as it is.\n",
 	.option = options,
 	.examples = "  disagg-diagnose disagg-1234\n"
+		    "  disagg-diagnose job_1234_failure_20261126.tar.gz\n"
 		    "  disagg-diagnose decode_0.log prefill_0.log kmsg.n3\n"
 		    "  disagg-diagnose --format=json 1234 | jq -r .class\n",
-	.environment = "  PATH      where squeue is\n"
-		       "  NO_COLOR  no colour on a terminal\n",
+	.environment =
+		"  PATH      where squeue is\n"
+		"  TMPDIR    where an archive is unpacked into a file without a name (/tmp)\n"
+		"  NO_COLOR  no colour on a terminal\n",
 	.exits = "  0 no failure was found, 1 one was; 2 usage, 3 the signatures' file is wrong,\n"
-		 "  4 no such run or file, 5 a system call failed\n",
+		 "  or an archive damaged, 4 no such run or file, 5 a system call failed\n",
 };
 
 struct call {
@@ -154,7 +157,7 @@ int main(int argc, char **argv)
 {
 	struct disagg_arena arena = {.limit = (size_t)1 << 30};
 	struct disagg_err err = DISAGG_ERR_INIT;
-	struct call call = {.format = AS_TEXT};
+	struct call call = {.format = AS_TEXT, .wanted = {.tmp_dir = getenv("TMPDIR")}};
 	struct disagg_strbuf out;
 	char version[128];
 	int first, rc;
@@ -164,7 +167,7 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	if (first == argc)
-		return helper_usage(&helper, "expected a RUN_DIR, a JOBID or a FILE");
+		return helper_usage(&helper, "expected a RUN_DIR, a JOBID, an ARCHIVE or a FILE");
 	disagg_strbuf_init(&out, 0);
 	rc = diagnose(&arena, &call, argv + first, &out, &err);
 	if (rc < 0)

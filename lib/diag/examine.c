@@ -7,6 +7,7 @@ static int gather(struct disagg_arena *arena, const char *const *path,
 {
 	if (disagg_runfiles_init(arena, files, err))
 		return -1;
+	files->spool.folder = options->tmp_dir;
 	for (unsigned i = 0; path[i]; i++) {
 		if (disagg_runfiles_add(arena, files, path[i], err))
 			return -1;
@@ -24,22 +25,32 @@ static int gather(struct disagg_arena *arena, const char *const *path,
 	return 0;
 }
 
-int disagg_examine(struct disagg_arena *arena, const char *const *path,
+static int examine(struct disagg_arena *arena, const char *const *path,
 	const struct disagg_examine_options *options, struct disagg_examination *ret,
 	struct disagg_err *err)
 {
 	struct disagg_diagnose_options wanted = {.utc_offset_s = options->utc_offset_s};
-	struct disagg_examination result = {0};
 
-	if (gather(arena, path, options, &result.files, err) ||
-		disagg_signatures_load(arena, options->signatures, &result.signatures, err))
+	if (gather(arena, path, options, &ret->files, err) ||
+		disagg_signatures_load(arena, options->signatures, &ret->signatures, err))
 		return -1;
-	result.scan.file = result.files.log;
-	result.scan.file_count = result.files.log_count;
-	/* signals point to signatures, which must not move */
-	*ret = result;
+	ret->scan.file = ret->files.log;
+	ret->scan.file_count = ret->files.log_count;
 	if (disagg_scan_logs(arena, &ret->signatures, &ret->scan, err))
 		return -1;
 	return disagg_diagnose(
 		arena, &ret->signatures, &ret->files, &ret->scan, &wanted, &ret->diagnosis, err);
+}
+
+int disagg_examine(struct disagg_arena *arena, const char *const *path,
+	const struct disagg_examine_options *options, struct disagg_examination *ret,
+	struct disagg_err *err)
+{
+	int rc;
+
+	/* in place: signals point to signatures, which must not move */
+	*ret = (struct disagg_examination){0};
+	rc = examine(arena, path, options, ret, err);
+	disagg_spool_close(&ret->files.spool);
+	return rc;
 }

@@ -13,6 +13,7 @@ struct disagg_examine_options {
 	const double *utc_offset_s; /* of times without a zone; NULL: to be estimated */
 	const char *slurm_state;    /* NULL: as the files tell it */
 	const char *slurm_reason;
+	const char *tmp_dir; /* archives are unpacked there; NULL or "": /tmp */
 };
 
 struct disagg_examination {
@@ -23,7 +24,7 @@ struct disagg_examination {
 };
 
 /*
- * path[] ends with NULL: folders or files (disagg_runfiles_add).  The answer
+ * path[] ends with NULL: folders, archives or files (disagg_runfiles_add).  The answer
  * lives in the arena.  DISAGG_MISSING where there is nothing to look at;
  * DISAGG_CONFIG: the site's file, or a file that was named, is wrong.
  */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/diag/kernlines.h"
 
-#include "lib/base/fd.h"
 #include "lib/diag/line.h"
 #include <ctype.h>
 #include <string.h>
@@ -158,20 +157,18 @@ static const char *heading_node(struct disagg_arena *arena, const char *text)
 	return disagg_arena_strndup(arena, text + sizeof(HEADING) - 1, len);
 }
 
-int disagg_kernlines_read(struct disagg_arena *arena, const struct disagg_xid_table *table,
-	const char *path, const char *node, struct disagg_kernlines *lines, struct disagg_err *err)
+int disagg_kernlines_parse(struct disagg_arena *arena, const struct disagg_xid_table *table,
+	const struct disagg_kernlines_text *text, struct disagg_kernlines *lines,
+	struct disagg_err *err)
 {
 	struct reader reader = {
-		.arena = arena, .table = table, .node = node, .lines = lines, .err = err};
-	char *bytes, *line;
-	size_t len;
+		.arena = arena, .table = table, .node = text->node, .lines = lines, .err = err};
+	char *bytes_end = text->bytes + text->len;
 
-	if (disagg_fd_read_file(arena, path, DISAGG_KMSG_FILE_MAX, &bytes, &len, err))
-		return -1;
-	for (line = bytes; line < bytes + len;) {
-		char *end = memchr(line, '\n', (size_t)(bytes + len - line));
+	for (char *line = text->bytes; line < bytes_end;) {
+		char *end = memchr(line, '\n', (size_t)(bytes_end - line));
 
-		end = end ? end : bytes + len;
+		end = end ? end : bytes_end;
 		*end = '\0';
 		if (strncmp(line, HEADING, sizeof(HEADING) - 1) == 0)
 			reader.node = heading_node(arena, line);

@@ -29,10 +29,17 @@ struct disagg_kernlines {
 	unsigned foreign; /* that user space wrote */
 };
 
+struct disagg_kernlines_text {
+	char *bytes; /* are written to */
+	size_t len;
+	const char *node; /* of the file, NULL where its headings tell */
+};
+
 /* Appends; what is about no class of kmsg.h is left out, as is what is over the
- * limit.  node: of the file, NULL where its headings tell. */
-int disagg_kernlines_read(struct disagg_arena *arena, const struct disagg_xid_table *table,
-	const char *path, const char *node, struct disagg_kernlines *lines, struct disagg_err *err);
+ * limit. */
+int disagg_kernlines_parse(struct disagg_arena *arena, const struct disagg_xid_table *table,
+	const struct disagg_kernlines_text *text, struct disagg_kernlines *lines,
+	struct disagg_err *err);
 
 /* Whether a file of this name holds a kernel's log: kernel.txt, kmsg.n1, dmesg-n1.log. */
 bool disagg_kernlines_named(const char *name);

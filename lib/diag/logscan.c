@@ -200,29 +200,22 @@ static bool find_time(const char *bytes, size_t len, double about_s, bool last,
 	return found;
 }
 
-static void read_ends(struct scanner *scanner, int fd, struct disagg_scan_file *file)
-{
-	uint64_t from = file->bytes > ENDS_BYTES ? file->bytes - ENDS_BYTES : 0;
-	ssize_t got = pread(fd, scanner->block, ENDS_BYTES, 0);
+/* The bytes of a log: all of a file, or some of one that holds several. */
+struct extent {
+	int fd;
+	uint64_t from, size;
+};
 
-	if (got <= 0 || !find_time(scanner->block, (size_t)got, file->about_s, false, &file->stamp,
-				&file->first_s))
-		return;
-	file->has_time = true;
-	file->last_s = file->first_s;
-	got = pread(fd, scanner->block, ENDS_BYTES, (off_t)from);
-	if (got > 0)
-		find_time(scanner->block, (size_t)got, file->about_s, true, &file->stamp,
-			&file->last_s);
-}
-
-/* As many bytes as there are, or fit. */
-static ssize_t fill(int fd, char *to, size_t room)
+/* As many bytes as there are behind `at`, or fit. */
+static ssize_t fill(const struct extent *extent, uint64_t at, char *to, size_t room)
 {
 	size_t have = 0;
 
+	if (room > extent->size - at)
+		room = (size_t)(extent->size - at);
 	while (have < room) {
-		ssize_t got = read(fd, to + have, room - have);
+		ssize_t got = pread(
+			extent->fd, to + have, room - have, (off_t)(extent->from + at + have));
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -235,6 +228,23 @@ static ssize_t fill(int fd, char *to, size_t room)
 	return (ssize_t)have;
 }
 
+static void read_ends(
+	struct scanner *scanner, const struct extent *extent, struct disagg_scan_file *file)
+{
+	uint64_t from = file->bytes > ENDS_BYTES ? file->bytes - ENDS_BYTES : 0;
+	ssize_t got = fill(extent, 0, scanner->block, ENDS_BYTES);
+
+	if (got <= 0 || !find_time(scanner->block, (size_t)got, file->about_s, false, &file->stamp,
+				&file->first_s))
+		return;
+	file->has_time = true;
+	file->last_s = file->first_s;
+	got = fill(extent, from, scanner->block, ENDS_BYTES);
+	if (got > 0)
+		find_time(scanner->block, (size_t)got, file->about_s, true, &file->stamp,
+			&file->last_s);
+}
+
 /* Whole lines of the block; all of it where a line is longer than a block. */
 static size_t whole_lines(const char *block, size_t len, bool is_last)
 {
@@ -244,32 +254,31 @@ static size_t whole_lines(const char *block, size_t len, bool is_last)
 }
 
 /* Where the next bytes are: a hole of a sparse file may be longer than a life. */
-static uint64_t skip_hole(int fd, uint64_t offset, uint64_t size)
+static uint64_t skip_hole(const struct extent *extent, uint64_t offset)
 {
-	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+	off_t data = lseek(extent->fd, (off_t)(extent->from + offset), SEEK_DATA);
 
-	if (data < 0 && errno == ENXIO)
-		return size;
-	if (data < 0 || lseek(fd, data, SEEK_SET) < 0)
+	if (data < 0 && errno != ENXIO)
 		return offset;
-	return (uint64_t)data;
+	return data < 0 || (uint64_t)data - extent->from > extent->size
+		       ? extent->size
+		       : (uint64_t)data - extent->from;
 }
 
-static int scan_blocks(struct scanner *scanner, int fd, struct disagg_scan_file *file)
+/* What a file has grown by since is not looked at. */
+static int scan_blocks(
+	struct scanner *scanner, const struct extent *extent, struct disagg_scan_file *file)
 {
 	size_t have = 0, used;
 	ssize_t got;
 
 	for (scanner->offset = 0;; scanner->offset += used) {
 		if (!have)
-			scanner->offset = skip_hole(fd, scanner->offset, file->bytes);
-		got = fill(fd, scanner->block + have, BLOCK - have);
+			scanner->offset = skip_hole(extent, scanner->offset);
+		got = fill(extent, scanner->offset + have, scanner->block + have, BLOCK - have);
 		if (got < 0)
 			file->skipped = "a part cannot be read";
 		have += got > 0 ? (size_t)got : 0;
-		/* what it has grown by since is not looked at */
-		if (scanner->offset + have > file->bytes)
-			have = (size_t)(file->bytes - scanner->offset);
 		if (!have)
 			return 0;
 		used = whole_lines(scanner->block, have, have < BLOCK);
@@ -315,9 +324,34 @@ static int keep_events(struct scanner *scanner)
 	return 0;
 }
 
+static int scan_extent(
+	struct scanner *scanner, const struct extent *extent, struct disagg_scan_file *file)
+{
+	file->bytes = extent->size;
+	memset(scanner->event, 0, scanner->signatures * sizeof(*scanner->event));
+	scanner->last_stamp = DISAGG_STAMP_NONE;
+	scanner->last_s = 0;
+	read_ends(scanner, extent, file);
+	if (scan_blocks(scanner, extent, file))
+		return -1;
+	scanner->scan->bytes += file->bytes;
+	return keep_events(scanner);
+}
+
+static int scan_unpacked(struct scanner *scanner, struct disagg_scan_file *file)
+{
+	const struct disagg_unpacked *unpacked = file->unpacked;
+	struct extent extent = {.fd = unpacked->fd, .from = unpacked->from, .size = unpacked->size};
+
+	if (file->about_s <= 0)
+		file->about_s = (double)unpacked->mtime_s;
+	return scan_extent(scanner, &extent, file);
+}
+
 static int scan_file(struct scanner *scanner, struct disagg_scan_file *file)
 {
 	int fd = open(file->path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	struct extent extent = {.fd = fd};
 	struct stat st;
 	int rc;
 
@@ -328,17 +362,12 @@ static int scan_file(struct scanner *scanner, struct disagg_scan_file *file)
 		return 0;
 	}
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	file->bytes = (uint64_t)st.st_size;
+	extent.size = (uint64_t)st.st_size;
 	if (file->about_s <= 0)
 		file->about_s = (double)st.st_mtime;
-	memset(scanner->event, 0, scanner->signatures * sizeof(*scanner->event));
-	scanner->last_stamp = DISAGG_STAMP_NONE;
-	scanner->last_s = 0;
-	read_ends(scanner, fd, file);
-	rc = scan_blocks(scanner, fd, file);
+	rc = scan_extent(scanner, &extent, file);
 	close(fd);
-	scanner->scan->bytes += file->bytes;
-	return rc ? rc : keep_events(scanner);
+	return rc;
 }
 
 static int open_scanner(struct scanner *scanner, const struct disagg_signatures *signatures)
@@ -364,7 +393,8 @@ int disagg_scan_logs(struct disagg_arena *arena, const struct disagg_signatures 
 	rc = open_scanner(&scanner, signatures);
 	for (unsigned i = 0; !rc && i < scan->file_count; i++) {
 		scanner.file = i;
-		rc = scan_file(&scanner, &scan->file[i]);
+		rc = scan->file[i].unpacked ? scan_unpacked(&scanner, &scan->file[i])
+					    : scan_file(&scanner, &scan->file[i]);
 	}
 	if (!rc) {
 		for (unsigned i = 0; i < DISAGG_SECRET_COUNT; i++)

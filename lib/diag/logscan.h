@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/diag/line.h"
 #include "lib/diag/signatures.h"
+#include "lib/diag/unpack.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,9 +35,10 @@ struct disagg_event {
 };
 
 struct disagg_scan_file {
-	const char *path; /* to open */
-	const char *name; /* for a reader */
-	double about_s;	  /* the file's own time: completes times without a date; 0 */
+	const char *path;			/* to open */
+	const char *name;			/* for a reader */
+	const struct disagg_unpacked *unpacked; /* its bytes, in place of path; NULL */
+	double about_s; /* the file's own time: completes times without a date; 0 */
 	/* the scan's */
 	uint64_t bytes;
 	bool has_time;		 /* the following are set */

@@ -2,6 +2,7 @@
 #include "lib/diag/runfiles.h"
 
 #include "lib/base/fd.h"
+#include "lib/base/limits.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +21,19 @@
 struct adder {
 	struct disagg_arena *arena;
 	struct disagg_runfiles *files;
-	size_t root_len; /* of what is left out of a name */
+	size_t root_len;			/* of what is left out of a name */
+	const struct disagg_unpacked *unpacked; /* the bytes of the file; NULL: it is at its path */
 	struct disagg_err *err;
 };
+
+static int read_file(
+	struct adder *adder, const char *path, size_t limit, char **ret_bytes, size_t *ret_len)
+{
+	if (adder->unpacked)
+		return disagg_unpacked_read(
+			adder->arena, adder->unpacked, limit, ret_bytes, ret_len, adder->err);
+	return disagg_fd_read_file(adder->arena, path, limit, ret_bytes, ret_len, adder->err);
+}
 
 int disagg_runfiles_init(
 	struct disagg_arena *arena, struct disagg_runfiles *files, struct disagg_err *err)
@@ -57,7 +68,8 @@ static int add_log(struct adder *adder, const char *path, const char *node)
 	if (!name)
 		return disagg_err_nomem(adder->err);
 	disagg_text_tame(name);
-	files->log[files->log_count++] = (struct disagg_scan_file){.path = path, .name = name};
+	files->log[files->log_count++] =
+		(struct disagg_scan_file){.path = path, .name = name, .unpacked = adder->unpacked};
 	return 0;
 }
 
@@ -67,23 +79,30 @@ static int add_exits(struct adder *adder, const char *path, const char *node)
 	size_t len;
 
 	(void)node;
-	if (disagg_fd_read_file(adder->arena, path, EXITS_BYTES, &bytes, &len, adder->err))
+	if (read_file(adder, path, EXITS_BYTES, &bytes, &len))
 		return -1;
 	return disagg_exits_parse(adder->arena, bytes, len, &adder->files->exits, adder->err);
 }
 
 static int add_kernel(struct adder *adder, const char *path, const char *node)
 {
-	return disagg_kernlines_read(
-		adder->arena, adder->files->xids, path, node, &adder->files->kernel, adder->err);
+	struct disagg_kernlines_text text = {.node = node};
+
+	if (read_file(adder, path, DISAGG_KMSG_FILE_MAX, &text.bytes, &text.len))
+		return -1;
+	return disagg_kernlines_parse(
+		adder->arena, adder->files->xids, &text, &adder->files->kernel, adder->err);
 }
 
 static int add_state(struct adder *adder, const char *path, const char *node)
 {
 	struct disagg_state state;
+	char *bytes;
+	size_t len;
 
 	(void)node;
-	if (disagg_state_read(adder->arena, path, &state, adder->err))
+	if (read_file(adder, path, DISAGG_MAX_YAML_BYTES, &bytes, &len) ||
+		disagg_state_parse(adder->arena, bytes, len, path, &state, adder->err))
 		return -1;
 	/* of two, as where a job was requeued, the later */
 	if (!adder->files->has_state || state.updated >= adder->files->state.updated)
@@ -116,7 +135,7 @@ static int add_slurm(struct adder *adder, const char *path, const char *node)
 	size_t len;
 
 	(void)node;
-	if (disagg_fd_read_file(adder->arena, path, SLURM_BYTES, &bytes, &len, adder->err))
+	if (read_file(adder, path, SLURM_BYTES, &bytes, &len))
 		return -1;
 	state = value_of(adder, bytes, "JobState=");
 	if (state) {
@@ -306,23 +325,108 @@ static int add_folders(struct adder *adder, const char *path)
 	return 0;
 }
 
-/* Its bytes would be read as a log in which nothing is found. */
-static int refuse_packed(const char *path, struct disagg_err *err)
-{
-	static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
-	unsigned char head[sizeof(zstd)] = {0};
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t len = fd < 0 ? 0 : read(fd, head, sizeof(head));
+/* ---- archives ---- */
 
+/* What readdir of a folder passes over, also as bundle.h writes it. */
+static bool is_hidden(const char *name)
+{
+	for (const char *at = name; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (*at == '.' || strncmp(at, "%2E", 3) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_wanted(const char *name)
+{
+	return !is_hidden(name) && kind_of(name, name_in(name), false)->add != add_nothing;
+}
+
+static unsigned depth_of(const char *name)
+{
+	unsigned depth = 0;
+
+	while ((name = strchr(name, '/')) != NULL) {
+		name++;
+		depth++;
+	}
+	return depth;
+}
+
+/* As add_folders comes by them: by level, and then by name, a folder's files together. */
+static int by_level(const void *a, const void *b)
+{
+	const char *x = ((const struct disagg_unpacked *)a)->name;
+	const char *y = ((const struct disagg_unpacked *)b)->name;
+	unsigned x_depth = depth_of(x), y_depth = depth_of(y);
+
+	if (x_depth != y_depth)
+		return x_depth < y_depth ? -1 : 1;
+	while (*x && *x == *y) {
+		x++;
+		y++;
+	}
+	if (*x == '/' || *y == '/')
+		return *x == '/' ? (*y ? -1 : 1) : (*x ? 1 : -1);
+	return (unsigned char)*x - (unsigned char)*y;
+}
+
+/* Bytes of the folder that all are in, with its '/'; 0: there is none. */
+static size_t common_folder(const struct disagg_unpacked_list *list)
+{
+	const char *slash = list->count ? strchr(list->v[0].name, '/') : NULL;
+	size_t len = slash ? (size_t)(slash + 1 - list->v[0].name) : 0;
+
+	for (unsigned i = 1; i < list->count; i++) {
+		if (strncmp(list->v[i].name, list->v[0].name, len) != 0)
+			return 0;
+	}
+	return len;
+}
+
+static int note_passed(
+	struct adder *adder, const char *path, const struct disagg_unpacked_list *list)
+{
+	if (!list->passed)
+		return 0;
+	adder->files->note = disagg_arena_printf(adder->arena,
+		"%u member%s of '%s' passed over: '%s' %s", list->passed,
+		list->passed == 1 ? "" : "s", path, list->first_passed, list->why);
+	return adder->files->note ? 0 : disagg_err_nomem(adder->err);
+}
+
+static int add_archive(struct adder *adder, const char *path, int fd)
+{
+	const struct disagg_unpack_call call = {.fd = fd, .path = path, .wants = is_wanted};
+	struct disagg_unpacked_list list = {0};
+
+	if (disagg_unpack(adder->arena, &adder->files->spool, &call, &list, adder->err) ||
+		note_passed(adder, path, &list))
+		return -1;
+	if (list.count)
+		qsort(list.v, list.count, sizeof(*list.v), by_level);
+	adder->root_len = common_folder(&list);
+	for (unsigned i = 0; i < list.count; i++) {
+		adder->unpacked = &list.v[i];
+		if (depth_of(list.v[i].name + adder->root_len) < DISAGG_RUNFILES_DEPTH &&
+			add_file(adder, list.v[i].name, false))
+			return -1;
+	}
+	return 0;
+}
+
+/* -1: it is no archive.  A file that cannot be opened is for its reader to tell. */
+static int open_archive(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && disagg_unpack_knows(fd, path))
+		return fd;
 	if (fd >= 0)
 		close(fd);
-	if (len < (ssize_t)sizeof(head) ||
-		(memcmp(head, gzip, sizeof(gzip)) != 0 && memcmp(head, zstd, sizeof(zstd)) != 0))
-		return 0;
-	return disagg_err_set(err, DISAGG_CONFIG,
-		"'%s' is compressed: unpack it ('tar xf' for an archive), and give the folder or "
-		"the log that results",
-		path);
+	return -1;
 }
 
 static bool is_full(const char *path)
@@ -340,6 +444,7 @@ int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *file
 	size_t len = strlen(path);
 	char *clean = disagg_arena_strdup(arena, path);
 	struct stat st;
+	int fd, rc;
 
 	if (!clean)
 		return disagg_err_nomem(err);
@@ -357,8 +462,12 @@ int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *file
 	if (!S_ISREG(st.st_mode))
 		return disagg_err_set(
 			err, DISAGG_MISSING, "'%s' is neither a folder nor a regular file", path);
-	if (refuse_packed(clean, err))
-		return -1;
+	fd = open_archive(clean);
+	if (fd >= 0) {
+		rc = add_archive(&adder, clean, fd);
+		close(fd);
+		return rc;
+	}
 	adder.root_len = (size_t)(name_in(clean) - clean);
 	return add_file(&adder, clean, true);
 }

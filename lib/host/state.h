@@ -85,4 +85,8 @@ int disagg_state_write(const struct disagg_state *state, struct disagg_err *err)
 int disagg_state_read(struct disagg_arena *arena, const char *path, struct disagg_state *ret,
 	struct disagg_err *err);
 
+/* The same of bytes that have been read; positions name `source`, which stays the caller's. */
+int disagg_state_parse(struct disagg_arena *arena, const char *bytes, size_t len,
+	const char *source, struct disagg_state *ret, struct disagg_err *err);
+
 #endif

@@ -202,3 +202,14 @@ int disagg_state_read(struct disagg_arena *arena, const char *path, struct disag
 		return -1;
 	return read_root(&reader, root, ret);
 }
+
+int disagg_state_parse(struct disagg_arena *arena, const char *bytes, size_t len,
+	const char *source, struct disagg_state *ret, struct disagg_err *err)
+{
+	struct reader reader = {.arena = arena, .path = source, .err = err};
+	struct disagg_node *root;
+
+	if (disagg_yaml_parse(arena, bytes, len, source, &root, err))
+		return -1;
+	return read_root(&reader, root, ret);
+}

@@ -142,12 +142,14 @@ _disagg_records() { # WORD
 	esac
 }
 
-# a run, or any file
+# a run, an archive, or any file
 _disagg_diagnose() { # WORD
 	_disagg_status "$1"
 	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
 		compgen -f -X '!*.log' -- "$1"
 		compgen -f -X '!*.out' -- "$1"
+		compgen -f -X '!*.tar.gz' -- "$1"
+		compgen -f -X '!*.tar.zst' -- "$1"
 	)
 }
 

@@ -65,10 +65,6 @@ JSON
 run "$diagnose" unprobed
 has out "nodes could not be measured before the run" "what disagg-run's probes came to"
 has out "see probes/report.md" "and where that is told"
-tar czf run.tar.gz run
-run "$diagnose" run.tar.gz
-status 3 "an archive is not read as a log"
-has err "'run.tar.gz' is compressed: unpack it ('tar xf' for an archive)" "and what to do is said"
 run "$diagnose" --format=json run/decode_0.log run/kmsg.n2
 says .class gpu_mem "files one by one"
 run "$diagnose" --format=json run/decode_0.log
