@@ -10,12 +10,13 @@
 #include <string.h>
 
 enum { O_FORMAT = 256, O_SIGNATURES, O_OFFSET, O_STATE, O_ALL };
-enum { AS_TEXT, AS_JSON, AS_JUNIT };
+enum { AS_TEXT, AS_JSON, AS_JUNIT, FORMATS };
 
 static const char *const format_names[] = {"text", "json", "junit", NULL};
 
 static const struct helper_option options[] = {
-	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "text (default), json or junit"},
+	{"format", O_FORMAT, HELPER_VALUE, "LIST",
+		"text (default), json, junit; or several: json,text"},
 	{"all", O_ALL, HELPER_FLAG, NULL, "every signal, and how every task ended"},
 	{"signatures", O_SIGNATURES, HELPER_VALUE, "FILE",
 		"a site's signatures, tried before ours"},
@@ -47,7 +48,8 @@ static struct helper helper = {
 };
 
 struct call {
-	int format;
+	int format[FORMATS]; /* in their order */
+	unsigned format_count;
 	bool all;
 	double offset_s;
 	struct disagg_examine_options wanted;
@@ -74,6 +76,25 @@ static int take_offset(struct call *call, const char *value)
 	return 0;
 }
 
+static int take_formats(struct call *call, const char *value)
+{
+	call->format_count = 0;
+	for (const char *word = value; word; word = strchr(word, ',')) {
+		char name[16];
+
+		word += word > value;
+		if (call->format_count == FORMATS)
+			return helper_usage(
+				&helper, "--format: expected at most %d, got '%s'", FORMATS, value);
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, ","), word);
+		call->format[call->format_count] =
+			helper_choice(&helper, "format", format_names, name);
+		if (call->format[call->format_count++] < 0)
+			return DISAGG_USAGE;
+	}
+	return 0;
+}
+
 static int take(void *context, int id, const char *value)
 {
 	struct call *call = context;
@@ -91,8 +112,7 @@ static int take(void *context, int id, const char *value)
 	case O_OFFSET:
 		return take_offset(call, value);
 	default:
-		call->format = helper_choice(&helper, "format", format_names, value);
-		return call->format < 0 ? DISAGG_USAGE : 0;
+		return take_formats(call, value);
 	}
 }
 
@@ -149,7 +169,8 @@ static int diagnose(struct disagg_arena *arena, struct call *call, char **word,
 	}
 	if (disagg_examine(arena, path, &call->wanted, &seen, err))
 		return -1;
-	tell_as[call->format](out, &tell);
+	for (unsigned i = 0; i < call->format_count; i++)
+		tell_as[call->format[i]](out, &tell);
 	return seen.diagnosis.outcome == DISAGG_OUTCOME_FAILURE ? DISAGG_CHECK : DISAGG_OK;
 }
 
@@ -157,7 +178,8 @@ int main(int argc, char **argv)
 {
 	struct disagg_arena arena = {.limit = (size_t)1 << 30};
 	struct disagg_err err = DISAGG_ERR_INIT;
-	struct call call = {.format = AS_TEXT, .wanted = {.tmp_dir = getenv("TMPDIR")}};
+	struct call call = {
+		.format = {AS_TEXT}, .format_count = 1, .wanted = {.tmp_dir = getenv("TMPDIR")}};
 	struct disagg_strbuf out;
 	char version[128];
 	int first, rc;

@@ -131,7 +131,7 @@ static int write_members(struct pack_run *run, struct disagg_err *err)
 	disagg_redact(run->redactor, run->summary.text, run->summary.len, true);
 	if (disagg_bundle_add_text(
 		    run->bundle, "summary.txt", run->summary.text, run->summary.len, err) != 0 ||
-		pack_diagnosis(run, err) != 0 || pack_members(run, err) != 0)
+		pack_put_diagnosis(run, err) != 0 || pack_members(run, err) != 0)
 		return -1;
 	return pack_manifest(run, err);
 }

@@ -48,19 +48,15 @@ static void put_text(struct disagg_strbuf *out, const char *label, struct disagg
 /* ---- what failed, by disagg-diagnose ---- */
 
 #define DIAGNOSE_MS    20000
-#define DIAGNOSE_BYTES (1024u * 1024u)
+#define DIAGNOSE_BYTES (8u * 1024u * 1024u)
 
-/*
- * In a process of its own, so that logs made to trip it up cost only its words.  A half of
- * the time that is left is its, at most 20 s.  -1: it did not come to an end.
- */
-static int diagnose(struct pack_run *run, const char *format, struct disagg_proc_result *ret,
-	struct disagg_err *err)
+static int call_diagnose(
+	struct pack_run *run, struct disagg_proc_result *ret, struct disagg_err *err)
 {
 	struct pack *pack = run->pack;
 	static const char *const envp[] = {"LC_ALL=C.UTF-8", "NO_COLOR=1", NULL};
-	const char *argv[] = {disagg_proc_tool(&pack->arena, "disagg-diagnose", NULL), format, "--",
-		pack->run_dir, NULL};
+	const char *argv[] = {disagg_proc_tool(&pack->arena, "disagg-diagnose", NULL),
+		"--format=json,text", "--", pack->run_dir, NULL};
 	struct disagg_proc_call call = {.argv = argv,
 		.envp = envp,
 		.timeout_ms = DIAGNOSE_MS,
@@ -78,6 +74,35 @@ static int diagnose(struct pack_run *run, const char *format, struct disagg_proc
 		return disagg_err_set(
 			err, DISAGG_SYSTEM, "disagg-diagnose failed: %.200s", ret->out);
 	return 0;
+}
+
+/*
+ * In a process of its own, so that logs made to trip it up cost only its words.  A half of
+ * the time that is left is its, at most 20 s.  The logs are searched once: of its answer the
+ * first line is the JSON, the others are the text.
+ */
+static const struct pack_diagnosis *diagnose(struct pack_run *run)
+{
+	struct pack_diagnosis *diagnosis = &run->diagnosis;
+	struct disagg_proc_result result;
+	const char *line_end;
+
+	/* of a run that is packed once more, with less space, it is the same */
+	if (diagnosis->asked)
+		return diagnosis;
+	diagnosis->asked = true;
+	if (call_diagnose(run, &result, &diagnosis->why) != 0)
+		return diagnosis;
+	line_end = memchr(result.out, '\n', result.len);
+	if (!line_end) {
+		disagg_err_set(&diagnosis->why, DISAGG_SYSTEM,
+			"disagg-diagnose had more to say than %u bytes", DIAGNOSE_BYTES);
+		return diagnosis;
+	}
+	diagnosis->json = result.out;
+	diagnosis->json_len = (size_t)(line_end + 1 - result.out);
+	diagnosis->text = line_end + 1;
+	return diagnosis;
 }
 
 /* ---- what happened ---- */
@@ -157,40 +182,40 @@ static void put_phases(struct pack_run *run)
 static void put_story(struct pack_run *run)
 {
 	const char *status = run->success ? "success" : "failure", *rest = "";
-	struct disagg_err err = DISAGG_ERR_INIT;
-	struct disagg_proc_result result;
-	bool diagnosed = diagnose(run, "--format=text", &result, &err) == 0;
+	const struct pack_diagnosis *diagnosis = diagnose(run);
+	const char *text = diagnosis->text;
 
 	disagg_strbuf_printf(&run->summary, "job %s: ", run->pack->job_id);
-	if (diagnosed && strncmp(result.out, status, strlen(status)) == 0) {
-		size_t len = strcspn(result.out, "\n");
+	if (text && strncmp(text, status, strlen(status)) == 0) {
+		size_t len = strcspn(text, "\n");
 
-		disagg_strbuf_printf(&run->summary, "%.*s\n", (int)len, result.out);
-		rest = result.out + len + (result.out[len] == '\n');
+		disagg_strbuf_printf(&run->summary, "%.*s\n", (int)len, text);
+		rest = text + len + (text[len] == '\n');
 	} else {
 		disagg_strbuf_printf(&run->summary, "%s\n", status);
-		rest = diagnosed ? result.out : "";
+		rest = text ? text : "";
 	}
-	put_run(run, diagnosed);
+	put_run(run, text != NULL);
 	put_phases(run);
 	disagg_strbuf_puts(&run->summary, rest);
-	if (!diagnosed)
-		disagg_strbuf_printf(
-			&run->summary, "\nthe logs have not been searched: %s\n", err.text);
+	if (!text)
+		disagg_strbuf_printf(&run->summary, "\nthe logs have not been searched: %s\n",
+			diagnosis->why.text);
 }
 
-int pack_diagnosis(struct pack_run *run, struct disagg_err *err)
+int pack_put_diagnosis(struct pack_run *run, struct disagg_err *err)
 {
-	struct disagg_proc_result result;
+	const struct pack_diagnosis *diagnosis = &run->diagnosis;
+	size_t len = diagnosis->json_len;
 	char *text;
 
-	if (run->small || diagnose(run, "--format=json", &result, NULL) != 0)
+	if (run->small || !diagnosis->json)
 		return 0;
-	text = disagg_arena_strndup(&run->pack->arena, result.out, result.len);
+	text = disagg_arena_strndup(&run->pack->arena, diagnosis->json, len);
 	if (!text)
 		return disagg_err_nomem(err);
-	disagg_redact(run->redactor, text, result.len, true);
-	return disagg_bundle_add_text(run->bundle, "diagnosis.json", text, result.len, err);
+	disagg_redact(run->redactor, text, len, true);
+	return disagg_bundle_add_text(run->bundle, "diagnosis.json", text, len, err);
 }
 
 /* ---- what the archive lacks ---- */

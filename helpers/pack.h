@@ -118,6 +118,15 @@ struct pack_missed {
 	const char *name, *why;
 };
 
+/* What disagg-diagnose says of the run. */
+struct pack_diagnosis {
+	bool asked;
+	const char *text; /* NULL: it did not come to an end, and `why` */
+	const char *json;
+	size_t json_len;
+	struct disagg_err why;
+};
+
 struct pack_run {
 	struct pack *pack;
 	struct disagg_bundle *bundle;
@@ -127,6 +136,7 @@ struct pack_run {
 	size_t missed_over;
 	const char **missing_node;
 	size_t missing_count;
+	struct pack_diagnosis diagnosis;
 	struct disagg_strbuf summary;
 	struct disagg_redactor *redactor;
 	struct disagg_bundle_filter mask; /* by it */
@@ -145,8 +155,8 @@ void pack_miss(struct pack_run *run, const char *name, const char *why);
 
 /* run->summary: what happened, a page for people. */
 int pack_summary(struct pack_run *run, struct disagg_err *err);
-/* diagnosis.json, where there is time for it. */
-int pack_diagnosis(struct pack_run *run, struct disagg_err *err);
+/* diagnosis.json, after the summary; nothing where there is none. */
+int pack_put_diagnosis(struct pack_run *run, struct disagg_err *err);
 
 /* ---- pack-manifest.c ---- */
 

@@ -54,6 +54,9 @@ run "$diagnose" --format=junit run
 has out '<failure type="gpu_mem"' "junit: a failure"
 report "$(python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' out && echo 1)" \
 	"junit: is XML"
+for format in json text; do "$diagnose" --format=$format run; done >both
+run "$diagnose" --format=json,text run
+report "$(cmp -s both out && [ "$rc" -eq 1 ] && echo 1)" "two formats, one after the other"
 run "$diagnose"
 status 2 "without an operand: wrong usage"
 mkdir unprobed
@@ -79,6 +82,10 @@ has out 'failures="0"' "junit: no failure"
 # ---- usage ----
 run "$diagnose" --format=xml run
 status 2 "an unknown format"
+run "$diagnose" --format=json,,text run
+status 2 "an empty one among others"
+run "$diagnose" --format=json,text,json,text run
+has err "at most 3" "too many"
 run "$diagnose" --utc-offset=25:00 run
 status 2 "a zone that is none"
 has err "expected HH:MM" "says what is expected"
