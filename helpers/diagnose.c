@@ -16,7 +16,7 @@ static const char *const format_names[] = {"text", "json", "junit", NULL};
 
 static const struct helper_option options[] = {
 	{"format", O_FORMAT, HELPER_VALUE, "LIST",
-		"text (default), json, junit; or several: json,text"},
+		"text (default), json or junit; several: json,text"},
 	{"all", O_ALL, HELPER_FLAG, NULL, "every signal, and how every task ended"},
 	{"signatures", O_SIGNATURES, HELPER_VALUE, "FILE",
 		"a site's signatures, tried before ours"},
