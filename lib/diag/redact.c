@@ -31,7 +31,20 @@ const char *const disagg_secret_names[DISAGG_SECRET_COUNT + 1] = {
 
 /* ---- the words, and what follows them ---- */
 
-enum set { ALNUM = 1, DASH = 2, UNDER = 4, DOT = 8, BASE64 = 16, UPPER_DIGIT = 32, VISIBLE = 64 };
+enum set {
+	ALNUM = 1,
+	DASH = 2,
+	UNDER = 4,
+	DOT = 8,
+	BASE64 = 16,
+	UPPER_DIGIT = 32,
+	VISIBLE = 64,
+	NUMBER = 128,
+	QUOTE = 256,
+	BACKTICK = 512,
+	BLANK = 1024,
+	SETS = 11,
+};
 
 struct rule {
 	const char *word;
@@ -98,8 +111,43 @@ struct disagg_redactor {
 	unsigned open_set; /* a secret that goes on in the next piece; 0: none */
 	struct found found[FOUND_MAX];
 	unsigned found_count;
-	size_t done; /* of the piece, by an earlier word's secret */
+	bool unordered;
+	size_t done;		/* of the piece, by an earlier word's secret */
+	unsigned short in[256]; /* the sets that a byte is in */
 };
+
+static bool is_of(enum set set, unsigned char c)
+{
+	switch (set) {
+	case ALNUM:
+		return isalnum(c);
+	case BASE64:
+		return c && strchr("+/=~", c);
+	case UPPER_DIGIT:
+		return isupper(c) || isdigit(c);
+	case VISIBLE:
+		return c > ' ' && c != 127 && !strchr("\"'`,;)}]&", c);
+	case NUMBER:
+		return isdigit(c) || (c && strchr(".%,:", c));
+	case QUOTE:
+		return c == '"' || c == '\'';
+	case BLANK:
+		return c == ' ' || c == '\t';
+	default:
+		return c == (set == DASH ? '-' : set == UNDER ? '_' : set == DOT ? '.' : '`');
+	}
+}
+
+/* Words such as "token" stand in every line of some logs: what is around one must cost little. */
+static void fill_sets(unsigned short in[256])
+{
+	for (unsigned c = 0; c < 256; c++) {
+		for (unsigned set = 0; set < SETS; set++) {
+			if (is_of((enum set)(1u << set), (unsigned char)c))
+				in[c] |= (unsigned short)(1u << set);
+		}
+	}
+}
 
 int disagg_redactor_new(struct disagg_redactor **ret, struct disagg_err *err)
 {
@@ -109,6 +157,7 @@ int disagg_redactor_new(struct disagg_redactor **ret, struct disagg_err *err)
 	if (!redactor)
 		return disagg_err_nomem(err);
 	memset(redactor, 0, sizeof(*redactor));
+	fill_sets(redactor->in);
 	for (unsigned i = 0; i < RULES; i++)
 		word[i] = rules[i].word;
 	if (disagg_words_new(&redactor->words, word, RULES, err)) {
@@ -137,22 +186,19 @@ uint64_t disagg_redactor_count(const struct disagg_redactor *redactor, enum disa
 struct piece {
 	char *text;
 	size_t len;
+	const unsigned short *in; /* the redactor's */
 };
 
-static bool is_in(unsigned set, char c)
+static bool is_in(const struct piece *piece, size_t at, unsigned set)
 {
-	return ((set & ALNUM) && isalnum((unsigned char)c)) || ((set & DASH) && c == '-') ||
-	       ((set & UNDER) && c == '_') || ((set & DOT) && c == '.') ||
-	       ((set & BASE64) && c && strchr("+/=~", c)) ||
-	       ((set & UPPER_DIGIT) && (isupper((unsigned char)c) || isdigit((unsigned char)c))) ||
-	       ((set & VISIBLE) && (unsigned char)c > ' ' && c != 127 && !strchr("\"'`,;)}]&", c));
+	return (piece->in[(unsigned char)piece->text[at]] & set) != 0;
 }
 
 static size_t run_most(const struct piece *piece, size_t at, unsigned set, size_t most)
 {
 	size_t len = 0;
 
-	while (len < most && at + len < piece->len && is_in(set, piece->text[at + len]))
+	while (len < most && at + len < piece->len && is_in(piece, at + len, set))
 		len++;
 	return len;
 }
@@ -162,24 +208,20 @@ static size_t run_of(const struct piece *piece, size_t at, unsigned set)
 	return run_most(piece, at, set, piece->len);
 }
 
-static size_t skip(const struct piece *piece, size_t at, const char *chars)
+static size_t skip(const struct piece *piece, size_t at, unsigned set)
 {
-	while (at < piece->len && piece->text[at] && strchr(chars, piece->text[at]))
-		at++;
-	return at;
+	return at + run_of(piece, at, set);
 }
 
 /* A number, a word of Python, or what is masked already is no secret. */
-static bool is_harmless(const char *text, size_t len)
+static bool is_harmless(const struct piece *piece, size_t at, size_t len)
 {
 	static const char *const words[] = {"None", "null", "true", "false", "True", "False",
 		"EMPTY", "dummy", "unset", "[REDACTED"};
-	size_t digits = 0;
+	const char *text = piece->text + at;
 
-	while (digits < len &&
-		(isdigit((unsigned char)text[digits]) || strchr(".%,:", text[digits])))
-		digits++;
-	if (digits == len && len < NAME_MOST) /* of more, the rest is not known */
+	/* of more, the rest is not known */
+	if (len < NAME_MOST && run_most(piece, at, NUMBER, len) == len)
 		return true;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t size = strlen(words[i]);
@@ -200,23 +242,23 @@ static bool find_value(
 	size_t len;
 	bool option;
 
-	while (name > 0 && found->end - name < NAME_MOST && is_in(TOKEN_SET, piece->text[name - 1]))
+	while (name > 0 && found->end - name < NAME_MOST && is_in(piece, name - 1, TOKEN_SET))
 		name--;
 	option = name + 2 < piece->len && memcmp(piece->text + name, "--", 2) == 0;
 	len = run_most(piece, at, TOKEN_SET, NAME_MOST);
 	if (len == NAME_MOST || (len && rule->form == WHOLE))
 		return false;
-	at = skip(piece, at + len, "\"'");
-	len = skip(piece, at, " \t") - at;
+	at = skip(piece, at + len, QUOTE);
+	len = run_of(piece, at, BLANK);
 	if (at + len < piece->len && (piece->text[at + len] == '=' || piece->text[at + len] == ':'))
-		at = skip(piece, at + len + 1, " \t");
+		at = skip(piece, at + len + 1, BLANK);
 	else if (option && len)
 		at += len;
 	else
 		return false;
-	at = skip(piece, at, "\"'`");
+	at = skip(piece, at, QUOTE | BACKTICK);
 	len = run_most(piece, at, rule->set, NAME_MOST);
-	if (len < rule->min || is_harmless(piece->text + at, len))
+	if (len < rule->min || is_harmless(piece, at, len))
 		return false;
 	*begin = at;
 	*end = at + run_of(piece, at, rule->set);
@@ -228,13 +270,13 @@ static bool find_in_url(const struct piece *piece, size_t at, size_t *begin, siz
 {
 	size_t colon = at;
 
-	while (colon < piece->len && is_in(VISIBLE, piece->text[colon]) &&
+	while (colon < piece->len && is_in(piece, colon, VISIBLE) &&
 		!strchr(":/@", piece->text[colon]))
 		colon++;
 	if (colon >= piece->len || piece->text[colon] != ':')
 		return false;
 	*begin = *end = colon + 1;
-	while (*end < piece->len && is_in(VISIBLE, piece->text[*end]) && piece->text[*end] != '@' &&
+	while (*end < piece->len && is_in(piece, *end, VISIBLE) && piece->text[*end] != '@' &&
 		piece->text[*end] != '/')
 		(*end)++;
 	return *end > *begin && *end < piece->len && piece->text[*end] == '@';
@@ -260,7 +302,7 @@ static bool find_scheme(
 {
 	const struct rule *rule = &rules[found->rule];
 
-	*begin = skip(piece, found->end, " \t");
+	*begin = skip(piece, found->end, BLANK);
 	if (*begin == found->end)
 		return false;
 	*end = *begin + run_of(piece, *begin, rule->set);
@@ -311,7 +353,9 @@ static size_t skip_pem(struct disagg_redactor *redactor, const struct piece *pie
 static bool on_word(void *context, unsigned word, size_t end)
 {
 	struct disagg_redactor *redactor = context;
+	unsigned count = redactor->found_count;
 
+	redactor->unordered |= count && end <= redactor->found[count - 1].end;
 	redactor->found[redactor->found_count++] = (struct found){.end = end, .rule = word};
 	return redactor->found_count < FOUND_MAX;
 }
@@ -385,10 +429,13 @@ static int take_piece(struct disagg_redactor *redactor, struct piece *piece)
 	take_rest(redactor, piece);
 	do {
 		redactor->found_count = 0;
+		redactor->unordered = false;
 		if (disagg_words_scan(redactor->words, piece->text + from, piece->len - from,
 			    on_word, redactor, NULL))
 			return -1;
-		qsort(redactor->found, redactor->found_count, sizeof(redactor->found[0]), by_end);
+		if (redactor->unordered)
+			qsort(redactor->found, redactor->found_count, sizeof(redactor->found[0]),
+				by_end);
 		for (unsigned i = 0; i < redactor->found_count; i++) {
 			redactor->found[i].end += from;
 			take_found(redactor, piece, &redactor->found[i]);
@@ -417,7 +464,8 @@ static size_t cut_of(const char *text, size_t len)
 
 size_t disagg_redact(struct disagg_redactor *redactor, char *bytes, size_t len, bool last)
 {
-	struct piece piece = {.text = bytes, .len = last ? len : cut_of(bytes, len)};
+	struct piece piece = {
+		.text = bytes, .len = last ? len : cut_of(bytes, len), .in = redactor->in};
 
 	if (take_piece(redactor, &piece))
 		fill(&piece, 0, piece.len);
