@@ -224,23 +224,88 @@ void disagg_json_put_int(struct disagg_json_writer *writer, const char *name, in
 	disagg_strbuf_printf(writer->out, "%" PRId64, value);
 }
 
+/* Of millions of numbers printf is most of the time that a report takes: what is short
+ * is written here, and as printf would. */
+#define FIGURES	    6
+#define MOST_SCALED 4e12 /* the rounding error of a product up to it is below NEAR_TIE */
+#define NEAR_TIE    0.001
+
+static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+
+#define POWERS (sizeof(powers) / sizeof(*powers))
+
+/* The number that is value * power when rounded; false where the product's own rounding
+ * may matter, and printf is to do it. */
+static bool round_scaled(double value, double power, uint64_t *ret)
+{
+	double scaled = value * power, whole = floor(scaled), rest = scaled - whole;
+
+	if (signbit(value) || scaled > MOST_SCALED || fabs(rest - 0.5) < NEAR_TIE)
+		return false;
+	*ret = (uint64_t)whole + (rest > 0.5);
+	return true;
+}
+
+/* Of so many digits the last `digits` behind the point. */
+static void put_digits(struct disagg_strbuf *out, uint64_t number, unsigned digits)
+{
+	char text[32], *at = text + sizeof(text);
+
+	for (unsigned done = 0; number > 0 || done <= digits; done++) {
+		if (done == digits && digits > 0)
+			*--at = '.';
+		*--at = (char)('0' + number % 10);
+		number /= 10;
+	}
+	disagg_strbuf_add(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+/* As %.6g has it, where that is no exponent. */
+static bool put_figures(struct disagg_strbuf *out, double value)
+{
+	double size = fabs(value), least = 1;
+	unsigned digits = FIGURES - 1;
+	uint64_t number;
+
+	if (size < 1e-4 || size >= powers[FIGURES])
+		return false;
+	for (; size < least; least /= 10)
+		digits++;
+	for (; digits > 0 && size >= 10 * least; least *= 10)
+		digits--;
+	if (!round_scaled(size, powers[digits], &number) || number < powers[FIGURES - 1] ||
+		number >= powers[FIGURES])
+		return false;
+	for (; digits > 0 && number % 10 == 0; digits--)
+		number /= 10;
+	if (value < 0)
+		disagg_strbuf_putc(out, '-');
+	put_digits(out, number, digits);
+	return true;
+}
+
 void disagg_json_put_real(struct disagg_json_writer *writer, const char *name, double value)
 {
 	put_name(writer, name);
-	if (isfinite(value))
-		disagg_strbuf_printf(writer->out, "%.6g", value);
-	else
+	if (!isfinite(value))
 		disagg_strbuf_puts(writer->out, "null");
+	else if (!put_figures(writer->out, value))
+		disagg_strbuf_printf(writer->out, "%.*g", FIGURES, value);
 }
 
 void disagg_json_put_fixed(
 	struct disagg_json_writer *writer, const char *name, double value, int digits)
 {
+	uint64_t number;
+
 	put_name(writer, name);
-	if (isfinite(value))
-		disagg_strbuf_printf(writer->out, "%.*f", digits, value);
-	else
+	if (!isfinite(value))
 		disagg_strbuf_puts(writer->out, "null");
+	else if (digits >= 0 && (size_t)digits < POWERS &&
+		 round_scaled(value, powers[digits], &number))
+		put_digits(writer->out, number, (unsigned)digits);
+	else
+		disagg_strbuf_printf(writer->out, "%.*f", digits, value);
 }
 
 void disagg_json_put_bool(struct disagg_json_writer *writer, const char *name, bool value)

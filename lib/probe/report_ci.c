@@ -71,18 +71,18 @@ static struct suite_case case_of(const struct report_node *node, const char *pro
 	return of;
 }
 
+/* room: for a case of each node */
 static int put_suite(const struct disagg_report *report, struct disagg_strbuf *out, int fd,
-	const struct report_probe *probe)
+	const struct report_probe *probe, struct suite_case *room)
 {
 	size_t tests = 0, count[REPORT_STATUSES] = {0};
 
 	for (size_t i = 0; i < report->node_count; i++) {
-		struct suite_case of = case_of(report->node[i], probe->name);
-
-		if (!of.worst)
+		room[i] = case_of(report->node[i], probe->name);
+		if (!room[i].worst)
 			continue;
 		tests++;
-		count[of.worst->status]++;
+		count[room[i].worst->status]++;
 	}
 	disagg_strbuf_puts(out, "  <testsuite name=\"");
 	report_put_escaped(out, probe->name);
@@ -90,10 +90,8 @@ static int put_suite(const struct disagg_report *report, struct disagg_strbuf *o
 		"\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n", tests,
 		count[DISAGG_PROBE_FAIL], count[DISAGG_PROBE_UNKNOWN], count[DISAGG_PROBE_SKIP]);
 	for (size_t i = 0; i < report->node_count; i++) {
-		struct suite_case of = case_of(report->node[i], probe->name);
-
-		if (of.worst)
-			put_case(out, report->node[i]->name, &of);
+		if (room[i].worst)
+			put_case(out, report->node[i]->name, &room[i]);
 		if (report_flush(out, fd) != 0)
 			return -1;
 	}
@@ -145,15 +143,19 @@ static void put_cluster(const struct disagg_report *report, struct disagg_strbuf
 
 int report_put_junit(const struct disagg_report *report, struct disagg_strbuf *out, int fd)
 {
+	struct disagg_arena arena = {.limit = report->arena.limit};
+	struct suite_case *room = disagg_arena_array(&arena, report->node_count, sizeof(*room));
+	int rc = 0;
+
 	disagg_strbuf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- ");
 	report_put_verdict(out, report);
 	disagg_strbuf_puts(out, " -->\n<testsuites name=\"disagg-probe\">\n");
-	for (size_t i = 0; i < report->probe_count; i++)
-		if (put_suite(report, out, fd, &report->probe[i]) != 0)
-			return -1;
+	for (size_t i = 0; i < report->probe_count && rc == 0; i++)
+		rc = room ? put_suite(report, out, fd, &report->probe[i], room) : -1;
+	disagg_arena_release(&arena);
 	put_cluster(report, out);
 	disagg_strbuf_puts(out, "</testsuites>\n");
-	return 0;
+	return rc;
 }
 
 /* ---- Prometheus ---- */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/host/json.h"
 
+#include "lib/host/latency.h"
 #include "tests/unit/tap.h"
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 static const char sample[] =
 	"{\"a\": {\"b\": [1, \"two\", null, true, 2.5]}, \"health\": \"true\", \"n\": -3,"
@@ -154,6 +157,38 @@ static void test_writer(void)
 	disagg_strbuf_release(&out);
 }
 
+/* Numbers are as printf has them, whatever writes them. */
+static void test_numbers(void)
+{
+	static const double some[] = {0, -0.0, 1, 9.999995, 9.9999949, 99999.95, 999999.5, 1e6, 0.1,
+		0.01, 0.001, 0.0001, 0.00099999949, 0.00009, 0.5, 2.5e-1, 1e-300, 1e100, 123456.5,
+		0.0005, 1.0005, 2.5, 1764194400.0005, 4e9, 4e12, -3.25, -0.0004, 1e-5};
+	char want[512];
+	uint64_t seed = 5;
+	struct disagg_strbuf out;
+	unsigned wrong = 0;
+
+	disagg_strbuf_init(&out, 0);
+	for (unsigned i = 0; i < 50000; i++) {
+		struct disagg_json_writer writer = {.out = &out};
+		double value = (double)disagg_random_between(&seed, 0, 2000000) - 1000000;
+
+		if (i < sizeof(some) / sizeof(*some))
+			value = some[i];
+		else
+			value *= pow(10, (double)(i % 17) - 10);
+		snprintf(want, sizeof(want), "%.6g,%.3f,%.0f", value, value, value);
+		disagg_strbuf_clear(&out);
+		disagg_json_put_real(&writer, NULL, value);
+		disagg_json_put_fixed(&writer, NULL, value, 3);
+		disagg_json_put_fixed(&writer, NULL, value, 0);
+		if (strcmp(out.text, want) != 0 && wrong++ == 0)
+			is_str(out.text, want, "as printf has it");
+	}
+	is_int(wrong, 0, "so many of 50000 numbers are not as printf has them");
+	disagg_strbuf_release(&out);
+}
+
 int main(void)
 {
 	test_paths();
@@ -161,5 +196,6 @@ int main(void)
 	test_scalars();
 	test_bad();
 	test_writer();
+	test_numbers();
 	return tap_done();
 }
