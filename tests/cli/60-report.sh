@@ -118,6 +118,31 @@ is "$(jq -r '.abnormal[1].drain' o/report.json)" "$(grep -m 1 'nodename=gpu0003'
 is "$(jq -r '.distributions[] | select(.probe == "gemm.bf16") | .ref, .floor, .count' o/report.json | tr '\n' ' ')" \
 	"785 700 184 " "JSON: distributions with their reference"
 is "$(head -n 1 o/report.md)" "# FAIL: 24 nodes: 5 failed, 1 unknown, 2 with warnings, 16 passed" "Markdown"
+jq -c 'if .node == "gpu0009" and (.probe == "gemm.bf16" or .probe == "hbm.copy" and .gpu > 1)
+	then .value *= 0.7 elif .node == "gpu0011" and .probe == "gpu.health" and .gpu != 1
+	then .status = "fail" | .reason = if .gpu < 4 then "uncorrected errors" else "too hot" end
+	else . end' bad.jsonl >many.jsonl
+run "$report" --format=markdown many.jsonl
+sed -n '/^## Abnormal/,/^To drain/p' out >rows
+is "$(sed -n '5s/^| \(gpu[0-9]*\) .*/\1/p' rows)" gpu0009 "Markdown: the worst node first"
+has rows "| **fail** | 14 of 80 | gemm.bf16 gpu 0-7, hbm.copy gpu 2-7 |" "a node has one row, with its probes and GPUs"
+is "$(grep -c gpu0009 rows)" 1 "and no other"
+has rows '| gpu\[0005,0021\] | **warn** |' "nodes with the same warning have one row"
+sed -n '/^### gpu0009: fail (NVIDIA H200)/,/^###* gpu0011/p' out >section
+is "$(grep -c '^| ' section)" 3 "a section of it has a row for each probe"
+worst=$(jq -s 'map(select(.node == "gpu0009" and .probe == "gemm.bf16").value) | min * 100 | round / 100' many.jsonl)
+has section "| gemm.bf16 8192 | gpu 0-7 | 8 | $worst TFLOPS | 785 (reference) | $worst TFLOPS is below" \
+	"with the worst value, and why"
+has section "- hbm.copy: look at ECC" "and what to do"
+has out "| gpu.health | gpu 0,2-3 | 3 | - | - | uncorrected errors |" "what has no value is told by its reasons"
+has out "| gpu.health | gpu 4-7 | 4 | - | - | too hot |" "each of them"
+is "$(grep -c '^- gpu.health' out)" 1 "the action is told once"
+awk '{ for (i = 0; i < 300; i++) { node = sprintf("n%d", i); line = $0; gsub("gpu0003", node, line); print line } }' \
+	<(grep -m 1 '"gemm.bf16","node":"gpu0003","gpu":5' bad.jsonl) >wide.jsonl
+sed -i 's/"status":"pass"/"status":"fail","reason":"slow"/' wide.jsonl
+run "$report" --format=markdown wide.jsonl
+is "$(grep -c '^| n[0-9]* | \*\*fail' out) $(grep -c '^### ' out)" "200 50" "of many nodes not all are told"
+has out "and 100 more: see report.json" "and how many are not"
 check "$(python3 - <<'PY' && echo 1
 import sys, xml.dom.minidom
 page = xml.dom.minidom.parse("o/report.xml")
