@@ -60,6 +60,8 @@ static int read_job(struct hook *hook, struct disagg_err *err)
 	hook->job = getenv("SLURM_JOB_ID");
 	hook->node = getenv("SLURMD_NODENAME");
 	hook->nodes = getenv("SLURM_JOB_NODELIST");
+	if (!hook->nodes)
+		hook->nodes = getenv("SLURM_NODELIST"); /* 22.05 */
 	if (!dir || dir[0] != '/' || !hook->job || !uid)
 		return 1;
 	if (disagg_num_int(uid, 1, UINT32_MAX - 1, &number) != 0)

@@ -154,7 +154,7 @@ void pack_nodes_of_state(struct pack *pack)
 	pack->nodes = (struct disagg_hostlist){.name = names, .count = count};
 }
 
-/* Slurm 22.05 tells an epilog no list of nodes; disagg-run has left it. */
+/* Where an epilog was told no list of nodes, and in a call by hand: disagg-run has left it. */
 int pack_nodes_of_run(struct pack *pack, struct disagg_err *err)
 {
 	struct disagg_stepenv left;

@@ -80,9 +80,9 @@ struct pack_hook {
 };
 
 /*
- * From the epilog's environment (SLURM_JOB_ID, SLURM_JOB_UID, SLURM_JOB_NODELIST,
- * SLURMD_NODENAME, SPANK_DISAGG_RUN_DIR): starts `disagg-pack --epilog` as the job's
- * user and a reader of the kernel log as root, with a pipe between, and ends both at the
+ * From the epilog's environment (SLURM_JOB_ID, SLURM_JOB_UID, SLURM_JOB_NODELIST or
+ * SLURM_NODELIST, SLURMD_NODENAME, SPANK_DISAGG_RUN_DIR): starts `disagg-pack --epilog` as the
+ * job's user and a reader of the kernel log as root, with a pipe between, and ends both at the
  * deadline.  Root opens nothing below the user's path.  A job without --disagg-config: 0.
  */
 int pack_hook(const struct pack_hook *hook, struct disagg_err *err);

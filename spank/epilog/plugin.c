@@ -87,7 +87,7 @@ extern char **environ;
 static void read_environment(struct call *call)
 {
 	static const char *const names[] = {"SLURM_JOB_ID", "SLURM_JOB_UID", "SLURM_JOB_NODELIST",
-		"SLURMD_NODENAME", "SLURM_JOB_START_TIME", "SLURM_JOB_EXIT_CODE",
+		"SLURM_NODELIST", "SLURMD_NODENAME", "SLURM_JOB_START_TIME", "SLURM_JOB_EXIT_CODE",
 		"SLURM_RESTART_COUNT", "SLURM_JOB_WORK_DIR", "SPANK_DISAGG_RUN_DIR"};
 	size_t count = 0;
 
