@@ -72,7 +72,7 @@ int pack_manifest(struct pack_run *run, struct disagg_err *err)
 	disagg_strbuf_putc(&out, '\n');
 	rc = out.failed
 		     ? disagg_err_nomem(err)
-		     : disagg_bundle_add_text(run->bundle, "manifest.json", out.text, out.len, err);
+		     : disagg_bundle_add_text(run->bundle, PACK_MANIFEST, out.text, out.len, err);
 	disagg_strbuf_release(&out);
 	return rc;
 }

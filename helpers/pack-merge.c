@@ -10,7 +10,7 @@
 
 #define LOOK_EVERY_NS 100000000L
 #define TREE_DEPTH    6u
-#define PARTS_FILES   200000u		    /* ten a node of DISAGG_MAX_NODES */
+#define PARTS_FILES   500000u		    /* two dozen a node of DISAGG_MAX_NODES */
 #define SPARE_BYTES   (64u * 1024u * 1024u) /* that stay free */
 #define SMALL_BYTES   (1024u * 1024u)	    /* of a file where there is little space */
 
@@ -32,9 +32,11 @@ int pack_open(struct pack *pack, struct disagg_err *err)
 	pack->has_state = fstatat(pack->run_fd, "state.json", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			  S_ISREG(st.st_mode) &&
 			  disagg_state_read(&pack->arena, path, &pack->state, NULL) == 0;
+	if (!pack->job_id && pack->has_state)
+		pack->job_id = pack->state.job_id;
+	pack_read_name(pack);
 	if (!pack->job_id)
-		pack->job_id =
-			pack->has_state && pack->state.job_id ? pack->state.job_id : "unknown";
+		pack->job_id = "unknown";
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/pack.h"
 #include "lib/base/fd.h"
+#include "lib/host/json.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,10 +20,12 @@ struct part {
 	struct pack *pack;
 	int parts_fd, fd;
 	char temporary[300], name[280];
+	struct disagg_strbuf manifest;
+	struct disagg_json_writer json; /* into it */
 	struct disagg_err *err;
 };
 
-static int put_text(struct part *part, const char *file, const char *text, size_t len)
+static int put_file(struct part *part, const char *file, const char *text, size_t len)
 {
 	int fd = openat(part->fd, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int rc;
@@ -34,6 +37,21 @@ static int put_text(struct part *part, const char *file, const char *text, size_
 		disagg_err_sys(part->err, "cannot write '%s/%s'", part->name, file);
 	close(fd);
 	return rc;
+}
+
+static int put_text(struct part *part, const char *file, const char *text, size_t len)
+{
+	char sum[DISAGG_BUNDLE_SHA256];
+
+	if (put_file(part, file, text, len) != 0 ||
+		disagg_bundle_sha256(text, len, sum, part->err) != 0)
+		return -1;
+	disagg_json_begin(&part->json, NULL, '{');
+	disagg_json_put_text(&part->json, "name", file);
+	disagg_json_put_int(&part->json, "size", (int64_t)len);
+	disagg_json_put_text(&part->json, "sha256", sum);
+	disagg_json_end(&part->json, '}');
+	return 0;
 }
 
 static int put_source(struct part *part, const struct disagg_machine_source *source,
@@ -101,12 +119,44 @@ static int put_sources(struct part *part)
 	return put_kernel(part);
 }
 
+/* ---- the manifest ---- */
+
+static void begin_manifest(struct part *part)
+{
+	const struct pack *pack = part->pack;
+
+	part->json = (struct disagg_json_writer){.out = &part->manifest};
+	disagg_strbuf_init(&part->manifest, 0);
+	disagg_json_begin(&part->json, NULL, '{');
+	disagg_json_put_text(&part->json, "schema", "disagg.part/1");
+	disagg_json_put_text(&part->json, "job_id", pack->job_id);
+	disagg_json_put_text(&part->json, "node", pack->node);
+	disagg_json_put_text(&part->json, "stage", pack->stage);
+	disagg_json_put_text(&part->json, "run_dir", pack->run_dir);
+	disagg_json_put_text(&part->json, "mode", disagg_machine_modes[pack->mode]);
+	disagg_json_put_text(&part->json, "version", DISAGG_VERSION);
+	disagg_json_begin(&part->json, "members", '[');
+}
+
+static int put_manifest(struct part *part)
+{
+	disagg_json_end(&part->json, ']');
+	disagg_json_end(&part->json, '}');
+	disagg_strbuf_putc(&part->manifest, '\n');
+	if (part->manifest.failed)
+		return disagg_err_nomem(part->err);
+	return put_file(part, PACK_MANIFEST, part->manifest.text, part->manifest.len);
+}
+
+/* ---- its folder ---- */
+
 static void drop_temporary(struct part *part)
 {
 	for (const struct disagg_machine_source *source = disagg_machine_sources; source->file;
 		source++)
 		unlinkat(part->fd, source->file, 0);
 	unlinkat(part->fd, "kernel.txt", 0);
+	unlinkat(part->fd, PACK_MANIFEST, 0);
 	unlinkat(part->parts_fd, part->temporary, AT_REMOVEDIR);
 }
 
@@ -148,9 +198,12 @@ int pack_part(struct pack *pack, struct disagg_err *err)
 
 	snprintf(part.name, sizeof(part.name), "%s.%s", pack->node, pack->stage);
 	snprintf(part.temporary, sizeof(part.temporary), ".%s.%d", part.name, (int)getpid());
+	begin_manifest(&part);
 	rc = open_parts(&part);
 	if (rc == 0)
 		rc = put_sources(&part);
+	if (rc == 0)
+		rc = put_manifest(&part);
 	if (rc == 0)
 		rc = publish_part(&part);
 	else if (part.fd >= 0)
@@ -159,5 +212,6 @@ int pack_part(struct pack *pack, struct disagg_err *err)
 		close(part.fd);
 	if (part.parts_fd >= 0)
 		close(part.parts_fd);
+	disagg_strbuf_release(&part.manifest);
 	return rc;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers/pack.h"
+#include "lib/base/num.h"
 #include "lib/host/jobs.h"
 #include "lib/host/stepenv.h"
 #include <grp.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MOST_RESTARTS 999
 
 extern char **environ;
 
@@ -68,7 +71,7 @@ static const char *run_of_epilog(struct pack *pack, const char *word)
 	const char *dir = disagg_arena_strdup(&pack->arena, word);
 	struct stat st;
 
-	for (unsigned i = 1; dir && i < 1000; i++) {
+	for (unsigned i = 1; dir && i <= MOST_RESTARTS; i++) {
 		const char *next = disagg_arena_printf(&pack->arena, "%s.%u", word, i);
 
 		if (!next || lstat(next, &st) != 0 || !S_ISDIR(st.st_mode))
@@ -121,6 +124,28 @@ int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_er
 	if (!pack->out_dir)
 		pack->out_dir = parent(&pack->arena, pack->run_dir);
 	return pack->out_dir ? 0 : disagg_err_nomem(err);
+}
+
+void pack_read_name(struct pack *pack)
+{
+	char *path = realpath(pack->run_dir, NULL), *name, *dot;
+	const char *job = NULL;
+	int64_t number, restart = 0;
+
+	name = path ? strrchr(path, '/') + 1 : NULL;
+	if (name && strncmp(name, "disagg-", 7) == 0)
+		name += 7;
+	dot = name ? strchr(name, '.') : NULL;
+	if (dot)
+		*dot = '\0';
+	if (name && disagg_num_int(name, 1, UINT32_MAX, &number) == 0 &&
+		(!dot || disagg_num_int(dot + 1, 1, MOST_RESTARTS, &restart) == 0))
+		job = disagg_arena_strdup(&pack->arena, name);
+	free(path);
+	if (job && !pack->job_id)
+		pack->job_id = job;
+	if (job && strcmp(job, pack->job_id) == 0)
+		pack->restart = (unsigned)restart;
 }
 
 const char *pack_this_node(struct disagg_arena *arena)

@@ -14,8 +14,9 @@
  * disagg-pack: each node leaves its part, parts/NODE/ in the run directory; one
  * packer merges what is there into the archive.
  */
-#define PACK_PARTS "parts"
-#define PACK_SLURM "scontrol.txt" /* what Slurm says of the job, while it knows it */
+#define PACK_PARTS    "parts"
+#define PACK_MANIFEST "manifest.json" /* of the archive, and of each part */
+#define PACK_SLURM    "scontrol.txt"  /* what Slurm says of the job, while it knows it */
 
 struct pack {
 	struct disagg_arena arena;
@@ -23,6 +24,7 @@ struct pack {
 	const char *out_dir; /* where the archive goes */
 	const char *spare;   /* and where that has no room; NULL */
 	const char *job_id;
+	unsigned restart;	      /* of the job, of this run; 0: its first */
 	const char *node;	      /* this one */
 	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
 	bool any_stage;		      /* a part of either does */
@@ -57,7 +59,7 @@ void pack_say(const struct pack *pack, const char *fmt, ...) __attribute__((form
 
 int64_t pack_now_ns(void);
 
-/* run_dir, state.json, the tree.  The caller is its owner by now. */
+/* run_dir, state.json, the job and which run of it.  The caller is its owner by now. */
 int pack_open(struct pack *pack, struct disagg_err *err);
 
 /* ---- pack-where.c: whose run, and where ---- */
@@ -67,6 +69,9 @@ int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_er
 /* 0 where it holds what disagg-run, the plugin or an epilog leaves: any folder could be
  * named.  DISAGG_MISSING. */
 int pack_check_run(struct pack *pack, struct disagg_err *err);
+/* job_id, where it is not known, and restart from the run directory's name: disagg-JOB or
+ * LOG_DIR/JOB, with .N after the N-th restart (disagg_run_dir). */
+void pack_read_name(struct pack *pack);
 const char *pack_this_node(struct disagg_arena *arena);
 /* pack->nodes: those that state.json tells of, or those that disagg-run has left. */
 void pack_nodes_of_state(struct pack *pack);
@@ -104,7 +109,11 @@ void pack_ask_slurm(struct pack *pack);
 
 /* ---- pack-part.c: what this node adds ---- */
 
-/* parts/NODE.STAGE/, by rename; one that is there stays (and that is said). */
+/*
+ * parts/NODE.STAGE/, by rename; one that is there stays (and that is said).  Its
+ * PACK_MANIFEST (schema disagg.part/1) has node, stage, job and each file with its size and
+ * SHA-256, so that parts which are brought together by hand tell what they are.
+ */
 int pack_part(struct pack *pack, struct disagg_err *err);
 
 /* ---- pack-merge.c: the archive ---- */

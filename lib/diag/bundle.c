@@ -195,13 +195,29 @@ static int put(struct disagg_bundle *bundle, const char *bytes, size_t len, stru
 	return 0;
 }
 
+static void put_hexadecimal(const unsigned char *sum, char ret[DISAGG_BUNDLE_SHA256])
+{
+	for (size_t i = 0; i < DISAGG_BUNDLE_SHA256 / 2; i++)
+		snprintf(ret + 2 * i, 3, "%02x", sum[i]);
+}
+
 static void end_member(struct disagg_bundle *bundle, struct disagg_bundle_member *member)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
 
 	EVP_DigestFinal_ex(bundle->hash, sum, NULL);
-	for (size_t i = 0; i < 32; i++)
-		snprintf(member->sha256 + 2 * i, 3, "%02x", sum[i]);
+	put_hexadecimal(sum, member->sha256);
+}
+
+int disagg_bundle_sha256(
+	const char *bytes, size_t len, char ret[DISAGG_BUNDLE_SHA256], struct disagg_err *err)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(bytes, len, sum, NULL, EVP_sha256(), NULL) != 1)
+		return disagg_err_nomem(err);
+	put_hexadecimal(sum, ret);
+	return 0;
 }
 
 int disagg_bundle_add_text(struct disagg_bundle *bundle, const char *name, const char *text,

@@ -47,13 +47,15 @@ struct disagg_bundle_file {
 	struct disagg_bundle_filter filter; /* take NULL: none */
 };
 
+#define DISAGG_BUNDLE_SHA256 65u /* in hexadecimal, with its end */
+
 /* What the manifest says of a member. */
 struct disagg_bundle_member {
 	const char *name;  /* as the archive has it */
 	uint64_t size;	   /* in the archive */
 	uint64_t left_out; /* bytes of the file that are not in it */
 	bool shrank;	   /* ended before `size`; the rest is newlines */
-	char sha256[65];
+	char sha256[DISAGG_BUNDLE_SHA256];
 };
 
 struct disagg_bundle;
@@ -85,6 +87,10 @@ size_t disagg_bundle_members(
 	const struct disagg_bundle *bundle, const struct disagg_bundle_member **ret);
 /* Bytes of content so far. */
 uint64_t disagg_bundle_bytes(const struct disagg_bundle *bundle);
+
+/* Of bytes that are in no archive, as a member's is written. */
+int disagg_bundle_sha256(
+	const char *bytes, size_t len, char ret[DISAGG_BUNDLE_SHA256], struct disagg_err *err);
 
 /* The end of the archive; -1 as above.  Frees in any case. */
 int disagg_bundle_close(struct disagg_bundle *bundle, struct disagg_err *err);

@@ -150,6 +150,13 @@ printf -- '-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVA
 chown "$user" secrets/disagg-7/leaky.log
 (cd secrets && as_user env MY_API_KEY="${secrets[1]}" NCCL_AUTH_TOKEN="${secrets[0]}" NCCL_DEBUG=INFO \
 	UCX_URL="http://me:hunter2horse@host" "$bin/disagg-pack" --part --node=n1 disagg-7)
+part=secrets/disagg-7/parts/n1.end
+is "$(jq -r '"\(.schema) \(.job_id) \(.node) \(.stage) \(.run_dir)"' $part/manifest.json)" \
+	"disagg.part/1 7 n1 end $dir/secrets/disagg-7" "a part says whose it is"
+is "$(jq -r '.members[] | "\(.name) \(.size)"' $part/manifest.json | sort)" \
+	"$(cd $part && find . -type f ! -name manifest.json -printf '%P %s\n' | sort)" "and what is in it"
+(cd $part && jq -r '.members[] | "\(.sha256)  \(.name)"' manifest.json | sha256sum --quiet -c)
+ok $? "with sums that are right"
 pack secrets --nodes=n1,n2 >/dev/null
 tar xzOf "$(archive secrets)" >all
 for secret in "${secrets[@]}" MIIEowIBAAKCAQEA; do

@@ -49,5 +49,9 @@ int main(void)
 	ok(member.left_out < BYTES / 2, "is what it was then");
 	is_int(pack(BYTES * 2, &member), 0, "one that has shrunk since");
 	ok(member.shrank, "is filled up, and that is told");
+	/* FIPS 180-2, B.1 */
+	is_int(disagg_bundle_sha256("abc", 3, member.sha256, NULL), 0, "a sum of bytes in memory");
+	is_str(member.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		"is SHA-256");
 	return tap_done();
 }
