@@ -132,7 +132,8 @@ static void begin_manifest(struct part *part)
 	disagg_json_put_text(&part->json, "job_id", pack->job_id);
 	disagg_json_put_text(&part->json, "node", pack->node);
 	disagg_json_put_text(&part->json, "stage", pack->stage);
-	disagg_json_put_text(&part->json, "run_dir", pack->run_dir);
+	disagg_json_put_text(
+		&part->json, "run_dir", pack->not_here ? pack->not_here : pack->run_dir);
 	disagg_json_put_text(&part->json, "mode", disagg_machine_modes[pack->mode]);
 	disagg_json_put_text(&part->json, "version", DISAGG_VERSION);
 	disagg_json_begin(&part->json, "members", '[');

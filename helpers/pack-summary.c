@@ -230,6 +230,10 @@ static void put_nodes(struct pack_run *run)
 			"no part came from %zu of %u nodes: ", run->missing_count,
 			run->pack->nodes.count);
 		disagg_hostlist_fold(&text, run->missing_node, run->missing_count);
+		disagg_strbuf_printf(&text,
+			"; where nodes share no file system it is on the node, in the run "
+			"directory's path or in /tmp/disagg-%s",
+			run->pack->job_id);
 	}
 	put_text(&run->summary, "nodes", &text);
 }

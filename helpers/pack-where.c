@@ -3,6 +3,8 @@
 #include "lib/base/num.h"
 #include "lib/host/jobs.h"
 #include "lib/host/stepenv.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -64,9 +66,20 @@ static const char *parent(struct disagg_arena *arena, const char *path)
 	return disagg_arena_strndup(arena, path, len);
 }
 
+/* 0, or the errno of why it is not there. */
+static int absence(const char *dir)
+{
+	struct stat st;
+
+	if (stat(dir, &st) != 0)
+		return errno;
+	return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+}
+
 /* A job that never came to disagg-run has no run directory yet; one that was requeued
- * has several, and the last is meant. */
-static const char *run_of_epilog(struct pack *pack, const char *word)
+ * has several, and the last is meant: SLURM_JOB_RESTART_COUNT of an epilog is already that
+ * of the next run. */
+static const char *last_run(struct pack *pack, const char *word)
 {
 	const char *dir = disagg_arena_strdup(&pack->arena, word);
 	struct stat st;
@@ -78,9 +91,62 @@ static const char *run_of_epilog(struct pack *pack, const char *word)
 			break;
 		dir = next;
 	}
-	if (dir)
-		mkdir(dir, 0755);
 	return dir;
+}
+
+/* ---- a node that does not see the run directory ---- */
+
+/* Anybody may make one of that name in /tmp, but not one that is this user's. */
+static bool is_own(const char *dir)
+{
+	struct stat st;
+	int fd;
+	bool own;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return false;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	      (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return own;
+}
+
+static const char *stand_in(struct pack *pack, const char *dir, int why)
+{
+	const char *const places[] = {pack->spare, "/tmp"};
+	const char *slash = strrchr(dir, '/'), *name = slash ? slash + 1 : dir;
+	const char *prefix = strncmp(name, "disagg-", 7) == 0 ? "" : "disagg-";
+
+	pack->not_here = dir;
+	pack->not_why = disagg_arena_strdup(&pack->arena, strerror(why));
+	for (size_t i = 0; *name && i < sizeof(places) / sizeof(*places); i++) {
+		const char *path = places[i] ? disagg_arena_printf(&pack->arena, "%s/%s%s",
+						       places[i], prefix, name)
+					     : NULL;
+
+		if (path && is_own(path))
+			return path;
+	}
+	return NULL;
+}
+
+static const char *run_of_epilog(struct pack *pack, const char *word)
+{
+	const char *dir = last_run(pack, word);
+	int why = dir ? absence(dir) : 0;
+
+	if (why == ENOENT)
+		why = mkdir(dir, 0755) == 0 || errno == EEXIST ? absence(dir) : errno;
+	return why ? stand_in(pack, dir, why) : dir;
+}
+
+static const char *run_of_part(struct pack *pack, const char *word)
+{
+	int why = absence(word);
+
+	return why ? stand_in(pack, word, why) : word;
 }
 
 int pack_check_run(struct pack *pack, struct disagg_err *err)
@@ -102,15 +168,27 @@ int pack_check_run(struct pack *pack, struct disagg_err *err)
 		pack->run_dir);
 }
 
-int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_err *err)
+static const char *run_of(struct pack *pack, const char *word, enum pack_whose whose)
 {
 	struct stat st;
-	const char *dir = epilog ? run_of_epilog(pack, word)
-			  : lstat(word, &st) == 0 && S_ISDIR(st.st_mode)
-				  ? word
-				  : disagg_jobs_run(&pack->arena, word, getenv("PATH"),
-					    (const char *const *)environ);
 
+	if (whose == PACK_OF_EPILOG)
+		return run_of_epilog(pack, word);
+	if (whose == PACK_OF_PART && strchr(word, '/'))
+		return run_of_part(pack, word);
+	if (lstat(word, &st) == 0 && S_ISDIR(st.st_mode))
+		return word;
+	return disagg_jobs_run(&pack->arena, word, getenv("PATH"), (const char *const *)environ);
+}
+
+int pack_find(struct pack *pack, const char *word, enum pack_whose whose, struct disagg_err *err)
+{
+	const char *dir = run_of(pack, word, whose);
+
+	if (!dir && pack->not_here)
+		return disagg_err_set(err, DISAGG_MISSING,
+			"there is no '%s' on this node (%s), and none can be made in /tmp",
+			pack->not_here, pack->not_why);
 	if (!dir)
 		return disagg_err_set(err, DISAGG_MISSING,
 			"no run of '%s' is found here or in the job's working directory: expected a "

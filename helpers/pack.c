@@ -51,7 +51,8 @@ static const struct helper_option options[] = {
 	{"mode", O_MODE, HELPER_VALUE, "MODE", "basic, standard (default) or comprehensive"},
 	{"format", O_FORMAT, HELPER_VALUE, "FORMAT", "tar.gz (default) or tar.zst"},
 	{"out", O_OUT, HELPER_VALUE, "DIR", "where the archive goes (beside the run directory)"},
-	{"spare", O_SPARE, HELPER_VALUE, "DIR", "where it goes when there is no room there"},
+	{"spare", O_SPARE, HELPER_VALUE, "DIR",
+		"where it goes when there is no room there; a part too"},
 	{"status", O_STATUS, HELPER_VALUE, "STATUS",
 		"success or failure, whatever state.json says"},
 	{"max-file", O_MAX_FILE, HELPER_VALUE, "SIZE", "of larger files head and tail (50M)"},
@@ -282,6 +283,13 @@ static void say_in_log(const struct pack *pack)
 	close(fd);
 }
 
+static enum pack_whose whose_of(const struct call *call)
+{
+	if (call->epilog)
+		return PACK_OF_EPILOG;
+	return call->only_part ? PACK_OF_PART : PACK_OF_ANY;
+}
+
 static int settle(struct call *call, const char *word, struct disagg_err *err)
 {
 	struct pack *pack = &call->pack;
@@ -299,7 +307,7 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 		call->deadline_s = EPILOG_S;
 	if (call->deadline_s >= 0)
 		pack->until_ns = pack_now_ns() + (int64_t)call->deadline_s * 1000000000;
-	if (pack_find(pack, word, call->epilog, err) != 0)
+	if (pack_find(pack, word, whose_of(call), err) != 0)
 		return -1;
 	if (!call->epilog && !call->only_part && !pack->job_id && pack_check_run(pack, err) != 0)
 		return -1;
@@ -311,6 +319,9 @@ static int settle(struct call *call, const char *word, struct disagg_err *err)
 		pack_ask_slurm(pack);
 	if (call->epilog)
 		say_in_log(pack);
+	if (pack->not_here)
+		pack_say(pack, "there is no '%s' on %s (%s): the part is in '%s'", pack->not_here,
+			pack->node, pack->not_why, pack->run_dir);
 	if (pack->nodes.count == 0 && !call->only_part && pack_nodes_of_run(pack, err) != 0)
 		return -1;
 	if (pack->nodes.count == 0 && !call->epilog && !call->only_part)
@@ -366,6 +377,7 @@ int main(int argc, char **argv)
 {
 	struct call call = {.deadline_s = -1,
 		.pack = {.mode = DISAGG_MACHINE_STANDARD,
+			.wait_s = -1,
 			.stage = "end",
 			.file_bytes = FILE_BYTES,
 			.total_bytes = TOTAL_BYTES,
@@ -392,8 +404,8 @@ int main(int argc, char **argv)
 	umask(077);
 	rc = 0;
 	call.pack.any_stage = !call.epilog;
-	if (call.epilog && call.pack.wait_s == 0)
-		call.pack.wait_s = WAIT_S;
+	if (call.pack.wait_s < 0)
+		call.pack.wait_s = call.epilog ? WAIT_S : 0;
 	if (work(&call, argv[first], &err) != 0)
 		rc = helper_fail_err(&pack_helper, &err);
 	disagg_arena_release(&call.pack.arena);

@@ -20,7 +20,9 @@
 
 struct pack {
 	struct disagg_arena arena;
-	const char *run_dir; /* absolute */
+	const char *run_dir;  /* absolute */
+	const char *not_here; /* the run directory that run_dir stands in for; NULL: none */
+	const char *not_why;
 	const char *out_dir; /* where the archive goes */
 	const char *spare;   /* and where that has no room; NULL */
 	const char *job_id;
@@ -64,8 +66,19 @@ int pack_open(struct pack *pack, struct disagg_err *err);
 
 /* ---- pack-where.c: whose run, and where ---- */
 
-/* run_dir and out_dir, from a job's number or a folder; root becomes the owner of the run. */
-int pack_find(struct pack *pack, const char *word, bool epilog, struct disagg_err *err);
+enum pack_whose {
+	PACK_OF_ANY,	/* a job's number, or a run directory that is there */
+	PACK_OF_PART,	/* the same; a path that is not there on this node gets a stand-in */
+	PACK_OF_EPILOG, /* a path; the run directory is made where it is not there */
+};
+
+/*
+ * run_dir and out_dir, from a job's number or a folder; root becomes the owner of the run.
+ * Where the run directory is not on this node and cannot be made, a part goes to
+ * disagg-JOB in `spare`, else in /tmp: a folder that is this user's alone to write.
+ * DISAGG_MISSING: neither is there.
+ */
+int pack_find(struct pack *pack, const char *word, enum pack_whose whose, struct disagg_err *err);
 /* 0 where it holds what disagg-run, the plugin or an epilog leaves: any folder could be
  * named.  DISAGG_MISSING. */
 int pack_check_run(struct pack *pack, struct disagg_err *err);

@@ -199,6 +199,29 @@ ok $? "where there is no kernel log, kernel.txt says so"
 env -i SLURM_JOB_ID=7 SLURM_JOB_UID=1 timeout 60 "$bin/disagg-pack" --hook
 is $? 0 "a job without a run is none of the hook's"
 
+# ---- a node without the run directory
+mkdir -p alone/tmp alone/bin alone/outside
+cp "$bin/disagg-pack" alone/bin
+chmod 1777 alone/tmp
+chmod 755 alone/bin alone
+chown "$user" alone/outside # another's link to it
+# /tmp is alone/tmp there, and what is below the real one is out of sight
+part() { # prints what it says
+	unshare -m bash -c "exec 9<alone/bin && mount --bind alone/tmp /tmp && cd / && exec setpriv --reuid=$user \
+		--regid=$(id -g "$user") --clear-groups /proc/self/fd/9/disagg-pack --part --node=n1 /nowhere/disagg-7" 2>&1
+}
+is "$(part)" "disagg-pack: there is no '/nowhere/disagg-7' on n1 (No such file or directory): the part is in '/tmp/disagg-7'" \
+	"a part of a run directory that is not there goes to /tmp"
+is "$(stat -c '%U %a' alone/tmp/disagg-7) $(ls alone/tmp/disagg-7/parts)" "$user 700 n1.end" "as the user's alone"
+rm -r alone/tmp/disagg-7
+refused="disagg-pack: there is no '/nowhere/disagg-7' on this node (No such file or directory), and none can be made in /tmp"
+for trap in 'mkdir -m 777' 'ln -s ../outside' 'as_user mkdir -m 777'; do
+	$trap alone/tmp/disagg-7
+	is "$(part)$(find alone/outside alone/tmp/disagg-7/ -mindepth 1)" "$refused" \
+		"but not where another could write: $trap"
+	rm -r alone/tmp/disagg-7
+done
+
 # ---- files that change
 new_run growing
 instead_as_user bash -c 'while :; do echo growing line; done >>growing/disagg-7/grow.log' &
