@@ -79,7 +79,11 @@ static int read_job(struct hook *hook, struct disagg_err *err)
 
 static int build_command(struct hook *hook, const struct pack_hook *how, struct disagg_err *err)
 {
-	const char *work = getenv("SLURM_JOB_WORK_DIR"), *exit = getenv("SLURM_JOB_EXIT_CODE");
+	const struct {
+		const char *option, *value;
+	} told[] = {{"--job-exit", getenv("SLURM_JOB_EXIT_CODE")},
+		{"--restarts", getenv("SLURM_JOB_RESTART_COUNT")},
+		{"--spare", getenv("SLURM_JOB_WORK_DIR")}};
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	size_t count = 0;
@@ -97,13 +101,11 @@ static int build_command(struct hook *hook, const struct pack_hook *how, struct 
 			return disagg_err_nomem(err);
 		hook->argv[count++] = fixed[i];
 	}
-	if (exit && *exit) {
-		hook->argv[count] = disagg_arena_printf(&hook->arena, "--job-exit=%s", exit);
-		if (!hook->argv[count++])
-			return disagg_err_nomem(err);
-	}
-	if (work && *work == '/') {
-		hook->argv[count] = disagg_arena_printf(&hook->arena, "--spare=%s", work);
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+		if (!told[i].value || !*told[i].value)
+			continue;
+		hook->argv[count] =
+			disagg_arena_printf(&hook->arena, "%s=%s", told[i].option, told[i].value);
 		if (!hook->argv[count++])
 			return disagg_err_nomem(err);
 	}

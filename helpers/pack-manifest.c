@@ -58,6 +58,7 @@ int pack_manifest(struct pack_run *run, struct disagg_err *err)
 	disagg_json_begin(&json, NULL, '{');
 	disagg_json_put_text(&json, "schema", "disagg.manifest/1");
 	disagg_json_put_text(&json, "job_id", run->pack->job_id);
+	disagg_json_put_int(&json, "restart", run->pack->restart);
 	disagg_json_put_text(&json, "status", run->success ? "success" : "failure");
 	disagg_json_put_text(&json, "mode", disagg_machine_modes[run->pack->mode]);
 	disagg_json_put_text(&json, "version", DISAGG_VERSION);

@@ -37,7 +37,10 @@ int pack_open(struct pack *pack, struct disagg_err *err)
 	pack_read_name(pack);
 	if (!pack->job_id)
 		pack->job_id = "unknown";
-	return 0;
+	pack->run_id = pack->restart ? disagg_arena_printf(&pack->arena, "%.100s.%d", pack->job_id,
+					       pack->restart)
+				     : disagg_arena_printf(&pack->arena, "%.100s", pack->job_id);
+	return pack->run_id ? 0 : disagg_err_nomem(err);
 }
 
 /* ---- parts ---- */
@@ -107,8 +110,10 @@ static void settle(struct pack_run *run)
 		run->success = false;
 		break;
 	default:
+		/* Slurm's code of a run that it requeues is 0 too */
 		run->success = told ? verdict->code == 0
-				    : pack->job_exit && strcmp(pack->job_exit, "0") == 0;
+				    : pack->job_exit && strcmp(pack->job_exit, "0") == 0 &&
+					       pack->restarts <= pack->restart;
 	}
 	run->end_s = told && verdict->at > 0 ? (int64_t)verdict->at : (int64_t)time(NULL);
 }
@@ -121,7 +126,7 @@ static void name_archive(const struct pack_run *run, char *name, size_t size)
 
 	if (gmtime_r(&end, &tm))
 		strftime(date, sizeof(date), "%Y%m%d", &tm);
-	snprintf(name, size, "job_%.100s_%s_%s.%s", run->pack->job_id,
+	snprintf(name, size, "job_%s_%s_%s.%s", run->pack->run_id,
 		run->success ? "success" : "failure", date,
 		disagg_bundle_suffix[run->pack->format]);
 }
@@ -144,7 +149,7 @@ static int write_archive(struct pack_run *run, int fd, struct disagg_err *err)
 	struct disagg_bundle_spec spec = {
 		.fd = fd, .format = run->pack->format, .folder = folder, .time_s = run->end_s};
 
-	snprintf(folder, sizeof(folder), "job_%.100s", run->pack->job_id);
+	snprintf(folder, sizeof(folder), "job_%s", run->pack->run_id);
 	disagg_strbuf_clear(&run->summary);
 	run->missed_count = run->missed_over = 0;
 	if (disagg_bundle_new(&run->bundle, &spec, err) != 0)

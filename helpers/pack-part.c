@@ -130,6 +130,7 @@ static void begin_manifest(struct part *part)
 	disagg_json_begin(&part->json, NULL, '{');
 	disagg_json_put_text(&part->json, "schema", "disagg.part/1");
 	disagg_json_put_text(&part->json, "job_id", pack->job_id);
+	disagg_json_put_int(&part->json, "restart", pack->restart);
 	disagg_json_put_text(&part->json, "node", pack->node);
 	disagg_json_put_text(&part->json, "stage", pack->stage);
 	disagg_json_put_text(

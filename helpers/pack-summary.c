@@ -148,6 +148,8 @@ static void put_run(struct pack_run *run, bool diagnosed)
 		disagg_strbuf_puts(&text, "; disagg-run has left no state.json");
 	if (*exit && !(pack->has_state && pack->state.verdict.set))
 		disagg_strbuf_printf(&text, "; Slurm's exit code of the job is %s", exit);
+	if (pack->restarts > pack->restart)
+		disagg_strbuf_puts(&text, "; the job was requeued");
 	put_text(&run->summary, "run", &text);
 }
 
@@ -185,7 +187,10 @@ static void put_story(struct pack_run *run)
 	const struct pack_diagnosis *diagnosis = diagnose(run);
 	const char *text = diagnosis->text;
 
-	disagg_strbuf_printf(&run->summary, "job %s: ", run->pack->job_id);
+	disagg_strbuf_printf(&run->summary, "job %s", run->pack->job_id);
+	if (run->pack->restart)
+		disagg_strbuf_printf(&run->summary, ", restart %d", run->pack->restart);
+	disagg_strbuf_puts(&run->summary, ": ");
 	if (text && strncmp(text, status, strlen(status)) == 0) {
 		size_t len = strcspn(text, "\n");
 

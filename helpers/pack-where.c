@@ -223,7 +223,7 @@ void pack_read_name(struct pack *pack)
 	if (job && !pack->job_id)
 		pack->job_id = job;
 	if (job && strcmp(job, pack->job_id) == 0)
-		pack->restart = (unsigned)restart;
+		pack->restart = (int)restart;
 }
 
 const char *pack_this_node(struct disagg_arena *arena)

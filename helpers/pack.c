@@ -40,6 +40,7 @@ enum {
 	O_KERNEL_LINES,
 	O_SINCE,
 	O_JOB_EXIT,
+	O_RESTARTS,
 	O_SPARE,
 };
 
@@ -70,6 +71,8 @@ static const struct helper_option options[] = {
 	{"job", O_JOB, HELPER_VALUE, "ID", "the job's number, where state.json has none"},
 	{"job-exit", O_JOB_EXIT, HELPER_VALUE, "N",
 		"SLURM_JOB_EXIT_CODE: counts where state.json has no verdict"},
+	{"restarts", O_RESTARTS, HELPER_VALUE, "N",
+		"SLURM_JOB_RESTART_COUNT: a run before the last was requeued"},
 	{"deadline", O_DEADLINE, HELPER_VALUE, "TIME", "end after this long (--epilog: 30)"},
 	{"kernel-log", O_KERNEL, HELPER_FLAG, NULL, "the kernel's lines come by descriptor 3"},
 	{"hook", O_HOOK, HELPER_FLAG, NULL,
@@ -256,6 +259,8 @@ static int take(void *context, int id, const char *value)
 	case O_JOB_EXIT:
 		call->pack.job_exit = value;
 		return take_exit(value);
+	case O_RESTARTS:
+		return take_number("restarts", value, &call->pack.restarts);
 	case O_KERNEL_LINES:
 		call->kernel_lines = true;
 		return 0;

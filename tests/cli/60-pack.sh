@@ -92,6 +92,34 @@ rm "$out"
 pack plain >/dev/null
 is "$(cd plain && echo job_*)" "job_7_success_$(date -u -d @1795731610 +%Y%m%d).tar.gz" "a run that went well is a success"
 
+# ---- a job that was requeued: two runs of one job on one day
+new_run again
+as_user cp -r again/disagg-7 again/disagg-7.1
+as_user sed -i 's/"code":7/"code":0/; s/decode_1 has ended/all is well/' again/disagg-7.1/state.json
+as_user cp -r again/disagg-7 again/disagg-7.2
+date=$(date -u -d @1795731610 +%Y%m%d)
+for run in disagg-7 disagg-7.1 disagg-7.2/; do
+	(cd again && as_user "$bin/disagg-pack" --job=7 $run >/dev/null)
+done
+is "$(cd again && echo job_*)" "job_7.1_success_$date.tar.gz job_7.2_failure_$date.tar.gz job_7_failure_$date.tar.gz" \
+	"each run of a job has an archive of its own"
+is "$(tar tzf again/job_7.2_* | cut -d/ -f1 | sort -u)" job_7.2 "which unpacks beside the others"
+is "$(for made in again/job_*; do
+	tar xzOf "$made" --wildcards '*/summary.txt' | head -n 1 | cut -d: -f1,2
+	tar xzOf "$made" --wildcards '*/manifest.json' | jq -r '"\(.job_id) \(.restart)"'
+done | paste -sd'|')" "job 7, restart 1: success|7 1|job 7, restart 2: failure|7 2|job 7: failure|7 0" "and says which run it is of"
+new_run requeued
+rm requeued/disagg-7/state.json
+for restarts in 0 1; do
+	env -i SPANK_DISAGG_RUN_DIR="$dir/requeued/disagg-%j" SLURM_JOB_ID=7 SLURM_JOB_UID="$(id -u "$user")" \
+		SLURMD_NODENAME=n1 SLURM_NODELIST=n1 SLURM_JOB_EXIT_CODE=0 SLURM_JOB_RESTART_COUNT=$restarts \
+		timeout 60 "$bin/disagg-pack" --hook --deadline=20
+done
+is "$(cd requeued && echo job_* | sed 's/_[0-9]*\.tar/.tar/g')" "job_7_failure.tar.gz job_7_success.tar.gz" \
+	"the exit code of a run that Slurm requeues is no success"
+tar xzOf requeued/job_7_failure* job_7/summary.txt | grep -q "the job was requeued"
+ok $? "and that is said"
+
 # ---- traps
 new_run traps
 mkdir outside elsewhere
