@@ -11,7 +11,7 @@
  * An archive that is written front to back: the same members with the same
  * bytes and times give the same archive, byte for byte (owner 0, mode 0644,
  * one time for all, no name or time in gzip's header).  Memory is constant.
- * The only user of libcrypto, and with unpack.h of libarchive.
+ * Uses libarchive, as unpack.h does, and libcrypto, as manifest.h.
  */
 enum disagg_bundle_format {
 	DISAGG_BUNDLE_GZIP, /* .tar.gz, gzip.h */

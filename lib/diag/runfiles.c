@@ -3,6 +3,7 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/limits.h"
+#include "lib/diag/manifest.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -340,49 +341,19 @@ static bool is_hidden(const char *name)
 
 static bool is_wanted(const char *name)
 {
-	return !is_hidden(name) && kind_of(name, name_in(name), false)->add != add_nothing;
+	return !is_hidden(name) && (kind_of(name, name_in(name), false)->add != add_nothing ||
+					   strcmp(name_in(name), DISAGG_MANIFEST) == 0);
 }
 
-static unsigned depth_of(const char *name)
+static bool is_deep(const char *name)
 {
-	unsigned depth = 0;
+	unsigned folders = 0;
 
 	while ((name = strchr(name, '/')) != NULL) {
 		name++;
-		depth++;
+		folders++;
 	}
-	return depth;
-}
-
-/* As add_folders comes by them: by level, and then by name, a folder's files together. */
-static int by_level(const void *a, const void *b)
-{
-	const char *x = ((const struct disagg_unpacked *)a)->name;
-	const char *y = ((const struct disagg_unpacked *)b)->name;
-	unsigned x_depth = depth_of(x), y_depth = depth_of(y);
-
-	if (x_depth != y_depth)
-		return x_depth < y_depth ? -1 : 1;
-	while (*x && *x == *y) {
-		x++;
-		y++;
-	}
-	if (*x == '/' || *y == '/')
-		return *x == '/' ? (*y ? -1 : 1) : (*x ? 1 : -1);
-	return (unsigned char)*x - (unsigned char)*y;
-}
-
-/* Bytes of the folder that all are in, with its '/'; 0: there is none. */
-static size_t common_folder(const struct disagg_unpacked_list *list)
-{
-	const char *slash = list->count ? strchr(list->v[0].name, '/') : NULL;
-	size_t len = slash ? (size_t)(slash + 1 - list->v[0].name) : 0;
-
-	for (unsigned i = 1; i < list->count; i++) {
-		if (strncmp(list->v[i].name, list->v[0].name, len) != 0)
-			return 0;
-	}
-	return len;
+	return folders >= DISAGG_RUNFILES_DEPTH;
 }
 
 static int note_passed(
@@ -402,14 +373,12 @@ static int add_archive(struct adder *adder, const char *path, int fd)
 	struct disagg_unpacked_list list = {0};
 
 	if (disagg_unpack(adder->arena, &adder->files->spool, &call, &list, adder->err) ||
-		note_passed(adder, path, &list))
+		disagg_manifest_check(path, &list, adder->err) || note_passed(adder, path, &list))
 		return -1;
-	if (list.count)
-		qsort(list.v, list.count, sizeof(*list.v), by_level);
-	adder->root_len = common_folder(&list);
+	adder->root_len = list.root_len;
 	for (unsigned i = 0; i < list.count; i++) {
 		adder->unpacked = &list.v[i];
-		if (depth_of(list.v[i].name + adder->root_len) < DISAGG_RUNFILES_DEPTH &&
+		if (!is_deep(list.v[i].name + list.root_len) &&
 			add_file(adder, list.v[i].name, false))
 			return -1;
 	}

@@ -167,7 +167,7 @@ static int pass_over(struct unpacker *unpacker, const char *name, const char *wh
 
 	if (list->passed++)
 		return 0;
-	shown = disagg_arena_strndup(unpacker->arena, name ? name : "", 200);
+	shown = disagg_arena_printf(unpacker->arena, "%.200s", name ? name : "");
 	if (!shown)
 		return disagg_err_nomem(unpacker->err);
 	disagg_text_tame(shown);
@@ -295,6 +295,62 @@ static int open_archive(struct unpacker *unpacker)
 		       : damaged(unpacker);
 }
 
+/* ---- their order ---- */
+
+static unsigned depth_of(const char *name)
+{
+	unsigned depth = 0;
+
+	while ((name = strchr(name, '/')) != NULL) {
+		name++;
+		depth++;
+	}
+	return depth;
+}
+
+/* As who walks folders comes by them. */
+static int by_level(const void *a, const void *b)
+{
+	const char *x = ((const struct disagg_unpacked *)a)->name;
+	const char *y = ((const struct disagg_unpacked *)b)->name;
+	unsigned x_depth = depth_of(x), y_depth = depth_of(y);
+
+	if (x_depth != y_depth)
+		return x_depth < y_depth ? -1 : 1;
+	while (*x && *x == *y) {
+		x++;
+		y++;
+	}
+	if (*x == '/' || *y == '/')
+		return *x == '/' ? (*y ? -1 : 1) : (*x ? 1 : -1);
+	return (unsigned char)*x - (unsigned char)*y;
+}
+
+/* Bytes of the folder that all are in, with its '/'; 0: there is none. */
+static size_t common_folder(const struct disagg_unpacked_list *list)
+{
+	const char *slash = list->count ? strchr(list->v[0].name, '/') : NULL;
+	size_t len = slash ? (size_t)(slash + 1 - list->v[0].name) : 0;
+
+	for (unsigned i = 1; i < list->count; i++) {
+		if (strncmp(list->v[i].name, list->v[0].name, len) != 0)
+			return 0;
+	}
+	return len;
+}
+
+const struct disagg_unpacked *disagg_unpacked_find(
+	const struct disagg_unpacked_list *list, const char *name)
+{
+	char full[2 * DISAGG_UNPACK_NAME_MOST];
+	struct disagg_unpacked key = {.name = full};
+
+	if (!list->count || strlen(name) >= DISAGG_UNPACK_NAME_MOST)
+		return NULL;
+	snprintf(full, sizeof(full), "%.*s%s", (int)list->root_len, list->v[0].name, name);
+	return bsearch(&key, list->v, list->count, sizeof(key), by_level);
+}
+
 int disagg_unpack(struct disagg_arena *arena, struct disagg_spool *spool,
 	const struct disagg_unpack_call *call, struct disagg_unpacked_list *ret,
 	struct disagg_err *err)
@@ -309,9 +365,13 @@ int disagg_unpack(struct disagg_arena *arena, struct disagg_spool *spool,
 	rc = open_archive(&unpacker) || read_members(&unpacker) ? -1 : 0;
 	archive_read_free(unpacker.archive);
 	free(unpacker.block);
-	if (rc == 0)
-		*ret = list;
-	return rc;
+	if (rc != 0)
+		return rc;
+	if (list.count)
+		qsort(list.v, list.count, sizeof(*list.v), by_level);
+	list.root_len = common_folder(&list);
+	*ret = list;
+	return 0;
 }
 
 int disagg_unpacked_read(struct disagg_arena *arena, const struct disagg_unpacked *file,

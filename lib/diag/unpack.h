@@ -43,8 +43,9 @@ struct disagg_unpack_call {
 };
 
 struct disagg_unpacked_list {
-	struct disagg_unpacked *v; /* in the archive's order */
+	struct disagg_unpacked *v; /* by level, then by name, a folder's files together */
 	unsigned count, room;
+	size_t root_len; /* of the folder that all are in, with its '/'; 0: there is none */
 	unsigned passed; /* links, devices, names that lead out of the archive; never read */
 	const char *first_passed, *why;
 };
@@ -61,6 +62,10 @@ bool disagg_unpack_knows(int fd, const char *path);
 int disagg_unpack(struct disagg_arena *arena, struct disagg_spool *spool,
 	const struct disagg_unpack_call *call, struct disagg_unpacked_list *ret,
 	struct disagg_err *err);
+
+/* The member of this name below the folder that all are in; NULL. */
+const struct disagg_unpacked *disagg_unpacked_find(
+	const struct disagg_unpacked_list *list, const char *name);
 
 /* Its bytes with a NUL behind them; DISAGG_CONFIG where they are more than `limit`. */
 int disagg_unpacked_read(struct disagg_arena *arena, const struct disagg_unpacked *file,

@@ -88,6 +88,27 @@ refuses cut.tar.gz "damaged at or behind its member 'noise.log'" "one that is cu
 refuses holed.tar.gz "damaged" "one with a hole"
 head -c 700 whole.tar >cut.tar
 refuses cut.tar "damaged" "a tar that is cut off"
+# libarchive looks at no sum of gzip's
+cp noise.log disagg-7/noise_0.log
+rm -f job_7_*
+packed=$("$BUILD/bin/disagg-pack" --job=7 disagg-7)
+run "$diagnose" "$packed"
+status 0 "one with noise in it"
+python3 - "$packed" <<'PYTHON'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(1000000)
+    byte = file.read(1)[0]
+    file.seek(1000000)
+    file.write(bytes([byte ^ 1]))
+PYTHON
+refuses "$packed" "its member 'job_7/noise_0.log' is not what its manifest.json says" "with one bit that is not"
+mkdir forged && echo '{"schema":"disagg.manifest/1","members":[{"name":"w_0.log"' >forged/manifest.json
+cp slurm/* forged && tar czf forged.tar.gz forged
+refuses forged.tar.gz "'forged/manifest.json' is no JSON" "a manifest that is damaged"
+echo '[[{"name":7}]]' >forged/manifest.json && tar czf forged.tar.gz forged
+run "$diagnose" forged.tar.gz
+status 1 "another program's manifest"
 gzip -kf noise.log
 refuses noise.log.gz "is no archive that can be read" "a log that is compressed"
 { printf '\x28\xb5\x2f\xfd' && cat noise.log; } >x.tar.zst
