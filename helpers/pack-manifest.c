@@ -5,7 +5,7 @@
 static void put_members(struct pack_run *run, struct disagg_json_writer *json)
 {
 	const struct disagg_bundle_member *member;
-	size_t count = disagg_bundle_members(run->bundle, &member);
+	size_t count = disagg_bundle_members(run->bundle, &member), at = 0;
 
 	disagg_json_begin(json, "members", '[');
 	for (size_t i = 0; i < count; i++, member++) {
@@ -17,6 +17,8 @@ static void put_members(struct pack_run *run, struct disagg_json_writer *json)
 			disagg_json_put_int(json, "left_out", (int64_t)member->left_out);
 		if (member->shrank)
 			disagg_json_put_bool(json, "shrank", true);
+		if (at < run->masked_count && run->masked[at].member == i)
+			disagg_json_put_int(json, "masked", (int64_t)run->masked[at++].count);
 		disagg_json_end(json, '}');
 	}
 	disagg_json_end(json, ']');

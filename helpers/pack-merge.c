@@ -135,7 +135,7 @@ static int write_members(struct pack_run *run, struct disagg_err *err)
 {
 	if (pack_summary(run, err) != 0)
 		return -1;
-	disagg_redact(run->redactor, run->summary.text, run->summary.len, true);
+	pack_mask_text(run, run->summary.text, run->summary.len);
 	if (disagg_bundle_add_text(
 		    run->bundle, "summary.txt", run->summary.text, run->summary.len, err) != 0 ||
 		pack_put_diagnosis(run, err) != 0 || pack_members(run, err) != 0)
@@ -152,7 +152,7 @@ static int write_archive(struct pack_run *run, int fd, struct disagg_err *err)
 	snprintf(folder, sizeof(folder), "job_%s", run->pack->run_id);
 	disagg_strbuf_clear(&run->summary);
 	run->missed_count = run->missed_over = 0;
-	if (disagg_bundle_new(&run->bundle, &spec, err) != 0)
+	if (pack_mask_begin(run, err) != 0 || disagg_bundle_new(&run->bundle, &spec, err) != 0)
 		return -1;
 	if (write_members(run, err) != 0) {
 		disagg_bundle_drop(run->bundle);
@@ -255,22 +255,14 @@ static int merge(struct pack_run *run, struct disagg_err *err)
 	return write_out(run, err);
 }
 
-static size_t mask(void *context, char *bytes, size_t len, bool last)
-{
-	return disagg_redact(context, bytes, len, last);
-}
-
 int pack_merge(struct pack *pack, struct disagg_err *err)
 {
 	struct pack_run run = {.pack = pack};
 	int rc;
 
-	if (disagg_redactor_new(&run.redactor, err) != 0)
-		return -1;
-	run.mask = (struct disagg_bundle_filter){.take = mask, .context = run.redactor};
 	disagg_strbuf_init(&run.summary, 0);
 	rc = merge(&run, err);
-	disagg_redactor_free(run.redactor);
+	pack_mask_end(&run);
 	disagg_strbuf_release(&run.summary);
 	return rc;
 }

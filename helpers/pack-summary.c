@@ -219,7 +219,7 @@ int pack_put_diagnosis(struct pack_run *run, struct disagg_err *err)
 	text = disagg_arena_strndup(&run->pack->arena, diagnosis->json, len);
 	if (!text)
 		return disagg_err_nomem(err);
-	disagg_redact(run->redactor, text, len, true);
+	pack_mask_text(run, text, len);
 	return disagg_bundle_add_text(run->bundle, "diagnosis.json", text, len, err);
 }
 
@@ -306,8 +306,10 @@ int pack_summary(struct pack_run *run, struct disagg_err *err)
 	put_nodes(run);
 	put_cut(run);
 	put_left_out(run);
-	put_line(&run->summary, "masked", "what looks like a secret, in every member");
+	/* this page is written before the others are looked through */
+	put_line(&run->summary, "masked",
+		"what looks like a secret; manifest.json counts it by kind and member");
 	put_line(&run->summary, "members",
-		"see manifest.json: all of them, what is missing and why, what was masked");
+		"see manifest.json: all of them, and what is missing and why");
 	return run->summary.failed ? disagg_err_nomem(err) : 0;
 }

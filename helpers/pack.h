@@ -151,6 +151,11 @@ struct pack_diagnosis {
 	struct disagg_err why;
 };
 
+struct pack_masked {
+	size_t member; /* of the bundle */
+	uint64_t count;
+};
+
 struct pack_run {
 	struct pack *pack;
 	struct disagg_bundle *bundle;
@@ -164,6 +169,8 @@ struct pack_run {
 	struct disagg_strbuf summary;
 	struct disagg_redactor *redactor;
 	struct disagg_bundle_filter mask; /* by it */
+	struct pack_masked *masked;	  /* members in which something was, in their order */
+	size_t masked_count, masked_room;
 	bool success;
 	int64_t end_s;
 };
@@ -174,6 +181,14 @@ int pack_members(struct pack_run *run, struct disagg_err *err);
 const char *pack_refuses(const struct disagg_tree_file *file);
 /* A name and why it is not in the archive; kept to a bound. */
 void pack_miss(struct pack_run *run, const char *name, const char *why);
+
+/* ---- pack-mask.c: secrets, and how many of them each member had ---- */
+
+/* run->mask, with nothing counted; before each archive. */
+int pack_mask_begin(struct pack_run *run, struct disagg_err *err);
+/* Of a text that becomes the next member. */
+void pack_mask_text(struct pack_run *run, char *text, size_t len);
+void pack_mask_end(struct pack_run *run);
 
 /* ---- pack-summary.c ---- */
 

@@ -193,6 +193,12 @@ for secret in "${secrets[@]}" MIIEowIBAAKCAQEA; do
 done
 [ "$(tar xzOf "$(archive secrets)" job_7/manifest.json | jq '[.masked[]] | add')" -ge 22 ]
 ok $? "and all are counted"
+tar xzOf "$(archive secrets)" job_7/manifest.json >manifest.json
+is "$(jq '[.members[].masked // 0] | add' manifest.json)" "$(jq '[.masked[]] | add' manifest.json)" "by member too"
+is "$(jq -c '[.members[] | select(.masked) | .name] | sort' manifest.json)" \
+	"$(jq -c '[.members[] | select(.name | IN("leaky.log", "env.txt")) | .name] | sort' manifest.json)" "where they were"
+tar xzOf "$(archive secrets)" job_7/summary.txt | grep -q "manifest.json counts it by kind and member"
+ok $? "and the first page says where that is"
 tar xzOf "$(archive secrets)" job_7/env.txt | grep -q NCCL_DEBUG=INFO
 ok $? "what the libraries read is shown"
 ! tar xzOf "$(archive secrets)" job_7/env.txt | grep -qE 'API_KEY|AUTH_TOKEN'
