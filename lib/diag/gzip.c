@@ -8,7 +8,10 @@
 #include <string.h>
 
 #define BLOCK_BYTES (1024u * 1024u)
-#define LEVEL	    1 /* logs gain little at 6, for thrice the time */
+/* On logs of engines (tests/bench/pack.sh) 1 comes to 16.0 % at 440 MB/s, 2 to 14.7 % at 290,
+ * 6 to 12.3 % at 120; zlib's 6, which is tar czf's, to 13.0 % at 65.  On a node that waits for
+ * its epilog the time counts: who wants it small has .tar.zst. */
+#define LEVEL 1
 
 struct disagg_gzip {
 	int fd;
