@@ -2,6 +2,7 @@
 #include "helpers/helper.h"
 #include "lib/base/fd.h"
 #include "lib/base/num.h"
+#include "lib/diag/redact.h"
 #include "lib/host/jobs.h"
 #include "lib/host/rundir.h"
 #include "lib/host/state.h"
@@ -175,22 +176,52 @@ static void put_units(struct disagg_strbuf *out, const struct disagg_state *stat
 	}
 }
 
-static void put_verdict(
-	struct disagg_arena *arena, struct disagg_strbuf *out, const struct disagg_state *state)
+static void put_verdict(struct disagg_strbuf *out, const struct disagg_state *state)
 {
 	const struct disagg_state_verdict *verdict = &state->verdict;
 
-	if (!verdict->set)
-		return;
-	disagg_strbuf_printf(out, "\nverdict %d: %s\n", verdict->code, or_dash(verdict->text));
-	for (unsigned i = 0; verdict->worker && i < state->unit_count; i++) {
+	if (verdict->set)
+		disagg_strbuf_printf(
+			out, "\nverdict %d: %s\n", verdict->code, or_dash(verdict->text));
+}
+
+static void mask(void *context, char *bytes, size_t len)
+{
+	disagg_redact(context, bytes, len, true);
+}
+
+static void put_tail(struct disagg_arena *arena, struct disagg_strbuf *out,
+	const struct disagg_state *state, struct disagg_redactor *redactor)
+{
+	const struct disagg_rundir_mask how = {.take = mask, .context = redactor};
+	const char *worker = state->verdict.set ? state->verdict.worker : NULL;
+
+	for (unsigned i = 0; worker && i < state->unit_count; i++) {
 		const struct disagg_state_unit *unit = state->unit[i];
 
-		if (strcmp(unit->name, verdict->worker) != 0 || !unit->log)
+		if (strcmp(unit->name, worker) != 0 || !unit->log)
 			continue;
 		disagg_strbuf_printf(out, "end of %s:\n%s\n", unit->log,
-			or_dash(disagg_rundir_tail(arena, unit->log, TAIL_LINES)));
+			or_dash(disagg_rundir_tail_masked(arena, unit->log, TAIL_LINES, &how)));
 	}
+}
+
+/* What looks like a secret is masked: terminals are shared and recorded.  A verdict and a
+ * remark have words of logs too. */
+static int put_page(struct disagg_arena *arena, struct disagg_strbuf *out,
+	const struct disagg_state *state, struct disagg_err *err)
+{
+	struct disagg_redactor *redactor;
+
+	if (disagg_redactor_new(&redactor, err))
+		return -1;
+	put_head(out, state);
+	put_units(out, state);
+	put_verdict(out, state);
+	mask(redactor, out->text, out->len);
+	put_tail(arena, out, state, redactor);
+	disagg_redactor_free(redactor);
+	return 0;
 }
 
 static int render(struct disagg_arena *arena, const char *dir, int format,
@@ -206,15 +237,11 @@ static int render(struct disagg_arena *arena, const char *dir, int format,
 	if (disagg_state_read(arena, path, &state, err))
 		return -1;
 	*ret_over = state.phase == DISAGG_PHASE_DONE;
-	if (format == AS_JSON) {
-		if (disagg_fd_read_file(arena, path, STATE_BYTES, &bytes, &len, err))
-			return -1;
-		disagg_strbuf_add(out, bytes, len);
-		return 0;
-	}
-	put_head(out, &state);
-	put_units(out, &state);
-	put_verdict(arena, out, &state);
+	if (format != AS_JSON)
+		return put_page(arena, out, &state, err);
+	if (disagg_fd_read_file(arena, path, STATE_BYTES, &bytes, &len, err))
+		return -1;
+	disagg_strbuf_add(out, bytes, len);
 	return 0;
 }
 

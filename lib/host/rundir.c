@@ -143,12 +143,20 @@ static ssize_t read_end(const char *path, char *bytes, size_t size)
 
 char *disagg_rundir_tail(struct disagg_arena *arena, const char *path, unsigned lines)
 {
+	return disagg_rundir_tail_masked(arena, path, lines, NULL);
+}
+
+char *disagg_rundir_tail_masked(struct disagg_arena *arena, const char *path, unsigned lines,
+	const struct disagg_rundir_mask *mask)
+{
 	char bytes[TAIL_BYTES + 1];
 	ssize_t got = read_end(path, bytes, TAIL_BYTES);
 	char *begin, *text;
 
 	if (got < 0)
 		got = 0;
+	if (mask)
+		mask->take(mask->context, bytes, (size_t)got);
 	while (got > 0 && (bytes[got - 1] == '\n' || bytes[got - 1] == '\0'))
 		got--;
 	bytes[got] = '\0';

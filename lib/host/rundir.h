@@ -34,6 +34,14 @@ int disagg_rundir_open_log(
 /* The last lines of a file, at most `lines` and 8 KiB, tame; "" where there is
  * none.  NULL: no memory. */
 char *disagg_rundir_tail(struct disagg_arena *arena, const char *path, unsigned lines);
+/* The same of a file that is to be shown: `mask` overwrites what nobody should see, in the
+ * last 8 KiB before lines are taken from them. */
+struct disagg_rundir_mask {
+	void (*take)(void *context, char *bytes, size_t len);
+	void *context;
+};
+char *disagg_rundir_tail_masked(struct disagg_arena *arena, const char *path, unsigned lines,
+	const struct disagg_rundir_mask *mask);
 
 /* The mark of a step: disagg-exec of its first task puts it as soon as it runs. */
 struct disagg_rundir_mark {
