@@ -176,11 +176,16 @@ static int start_packer(struct hook *hook, int kernel_fd, struct disagg_err *err
 
 static int start_reader(struct hook *hook, int kernel_fd, struct disagg_err *err)
 {
-	const char *start = getenv("SLURM_JOB_START_TIME");
+	const char *start = getenv("SLURM_JOB_START_TIME"), *gpus = getenv("SLURM_JOB_GPUS");
 	char since[64];
-	const char *argv[] = {"disagg-pack", "--kernel-lines", since, NULL};
+	const char *argv[] = {"disagg-pack", "--kernel-lines", since,
+		disagg_arena_printf(&hook->arena, "--uid=%u", (unsigned)hook->uid),
+		disagg_arena_printf(&hook->arena, "--job=%s", hook->job),
+		disagg_arena_printf(&hook->arena, "--gpus=%s", or_empty(gpus)), NULL};
 	pid_t parent;
 
+	if (!argv[3] || !argv[4] || !argv[5])
+		return disagg_err_nomem(err);
 	if (start && strlen(start) < 20)
 		snprintf(since, sizeof(since), "--since=%s", start);
 	else

@@ -39,6 +39,8 @@ enum {
 	O_HOOK,
 	O_KERNEL_LINES,
 	O_SINCE,
+	O_UID,
+	O_GPUS,
 	O_JOB_EXIT,
 	O_RESTARTS,
 	O_SPARE,
@@ -80,6 +82,8 @@ static const struct helper_option options[] = {
 	{"kernel-lines", O_KERNEL_LINES, HELPER_FLAG, NULL,
 		"print what the kernel says of GPUs, memory and disks"},
 	{"since", O_SINCE, HELPER_VALUE, "SECONDS", "of --kernel-lines: Unix time (0)"},
+	{"uid", O_UID, HELPER_VALUE, "N", "the same: name no process of other users"},
+	{"gpus", O_GPUS, HELPER_VALUE, "LIST", "the same: SLURM_JOB_GPUS, which are this user's"},
 	{NULL, 0, HELPER_FLAG, NULL, NULL},
 };
 
@@ -106,8 +110,8 @@ const struct helper pack_helper = {
 struct call {
 	struct pack pack;
 	const char *nodes;
-	int deadline_s; /* -1: not given */
-	int64_t since_s;
+	int deadline_s;		  /* -1: not given */
+	struct pack_kernel lines; /* of --kernel-lines */
 	bool only_part, epilog, kernel, hook, kernel_lines;
 	const char *pass[MOST_PASS + 1]; /* options of --hook for the packer */
 	size_t pass_count;
@@ -223,6 +227,23 @@ static int keep_word(struct call *call, int id, const char *value)
 	return 0;
 }
 
+static int take_lines(struct call *call, int id, const char *value)
+{
+	if (id == O_GPUS) {
+		call->lines.gpus = value;
+		return 0;
+	}
+	if (id == O_UID) {
+		if (disagg_num_int(value, 0, UINT32_MAX, &call->lines.uid) == 0)
+			return 0;
+		return helper_usage(
+			&pack_helper, "--uid: expected a user's number, got '%s'", value);
+	}
+	if (disagg_num_int(value, 0, INT64_MAX, &call->lines.since_s) == 0)
+		return 0;
+	return helper_usage(&pack_helper, "--since: expected Unix time, got '%s'", value);
+}
+
 static int take(void *context, int id, const char *value)
 {
 	struct call *call = context;
@@ -265,9 +286,9 @@ static int take(void *context, int id, const char *value)
 		call->kernel_lines = true;
 		return 0;
 	case O_SINCE:
-		if (disagg_num_int(value, 0, INT64_MAX, &call->since_s) == 0)
-			return 0;
-		return helper_usage(&pack_helper, "--since: expected Unix time, got '%s'", value);
+	case O_UID:
+	case O_GPUS:
+		return take_lines(call, id, value);
 	default:
 		rc = keep_word(call, id, value);
 		return rc ? rc : take_how(call, id, value);
@@ -378,9 +399,19 @@ static int from_hook(struct call *call)
 	return 0;
 }
 
+static int print_kernel_lines(struct call *call, const char *path)
+{
+	struct disagg_err err = DISAGG_ERR_INIT;
+
+	call->lines.path = path;
+	call->lines.job = call->pack.job_id;
+	return pack_kernel_lines(&call->lines, &err) == 0 ? 0 : helper_fail_err(&pack_helper, &err);
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = {.deadline_s = -1,
+		.lines = {.uid = -1},
 		.pack = {.mode = DISAGG_MACHINE_STANDARD,
 			.wait_s = -1,
 			.stage = "end",
@@ -398,9 +429,7 @@ int main(int argc, char **argv)
 	if (call.hook)
 		return from_hook(&call);
 	if (call.kernel_lines)
-		return pack_kernel_lines(call.since_s, &err) == 0
-			       ? 0
-			       : helper_fail_err(&pack_helper, &err);
+		return print_kernel_lines(&call, first < argc ? argv[first] : NULL);
 	if (call.epilog && geteuid() == 0)
 		return helper_usage(
 			&pack_helper, "--epilog is for the job's user; root calls --hook");

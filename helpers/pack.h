@@ -109,9 +109,18 @@ int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
 
 /* ---- pack-kernel.c ---- */
 
-/* What the kernel has said of GPUs, memory, PCIe and disks since `since_s`, a line each, to
- * stdout: no other line of its log leaves root's hands. */
-int pack_kernel_lines(int64_t since_s, struct disagg_err *err);
+struct pack_kernel {
+	const char *path; /* a log that was saved; NULL: /dev/kmsg */
+	int64_t since_s;
+	int64_t uid;	  /* whose processes may be named; -1: anybody's */
+	const char *job;  /* NULL */
+	const char *gpus; /* the job's, as SLURM_JOB_GPUS has them; NULL */
+};
+
+/* What the kernel has said of GPUs, memory, PCIe and disks since then, a line each, to
+ * stdout: no other line of its log leaves root's hands, and of those nobody else's process
+ * (kernowner.h). */
+int pack_kernel_lines(const struct pack_kernel *how, struct disagg_err *err);
 
 /* ---- pack-slurm.c ---- */
 

@@ -88,7 +88,8 @@ static void read_environment(struct call *call)
 {
 	static const char *const names[] = {"SLURM_JOB_ID", "SLURM_JOB_UID", "SLURM_JOB_NODELIST",
 		"SLURM_NODELIST", "SLURMD_NODENAME", "SLURM_JOB_START_TIME", "SLURM_JOB_EXIT_CODE",
-		"SLURM_JOB_RESTART_COUNT", "SLURM_JOB_WORK_DIR", "SPANK_DISAGG_RUN_DIR"};
+		"SLURM_JOB_RESTART_COUNT", "SLURM_JOB_WORK_DIR", "SLURM_JOB_GPUS",
+		"SPANK_DISAGG_RUN_DIR"};
 	size_t count = 0;
 
 	for (char **at = environ; *at && count < MOST_ENV; at++)

@@ -224,6 +224,17 @@ env -i SPANK_DISAGG_RUN_DIR="$dir/hook/disagg-%j" SLURM_JOB_ID=7 \
 tar tzf "$(archive hook)" | grep -q '^job_7/kernel.txt$'
 ok $? "the hook packs as the user, with the kernel's lines"
 is "$(find hook -user root)" "" "and leaves no file of root's"
+cat >kernel.log <<'LOG'
+3,1,1000000,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/slurm/job_9,task_memcg=/slurm/job_9/step_0,task=theirs,pid=91,uid=1001
+3,2,1000001,-;Memory cgroup out of memory: Killed process 91 (theirs) total-vm:1kB, UID:1001 pgtables:1kB
+3,3,1000002,-;Memory cgroup out of memory: Killed process 92 (ours) total-vm:1kB, UID:1000 pgtables:1kB
+3,4,1000003,-;NVRM: Xid (PCI:0000:1b:00): 31, pid=93, name=theirs, Ch 00000010
+LOG
+"$bin/disagg-pack" --kernel-lines --uid=1000 --job=7 kernel.log >lines
+is "$(grep -c theirs lines) $(grep -c 'process 92 (ours)' lines) $(grep -c '31, pid=\*\*, name=' lines)" "0 1 1" \
+	"the kernel's lines name no process of other users"
+is "$(tail -n 1 lines)" "(2 lines about other users' limits are left out)" "and those of others' limits are counted"
+is "$("$bin/disagg-pack" --kernel-lines kernel.log | grep -c theirs)" 3 "root sees all"
 new_run blind
 unshare -m sh -c 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec env -i "$@"' sh \
 	SPANK_DISAGG_RUN_DIR="$dir/blind/disagg-%j" SLURM_JOB_ID=7 SLURM_JOB_UID="$(id -u "$user")" \

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/diag/kernowner.h"
+
+#include "lib/base/num.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MOST_NAME 15u
+#define DIGITS	  "0123456789"
+
+enum whose { UNKNOWN, OURS, OTHERS };
+
+/* Parts of a line; NULL: it has none. */
+struct named {
+	char *pid, *name;
+	size_t name_len;
+};
+
+static void star(char *text, size_t len)
+{
+	for (size_t i = 0; text && i < len && text[i]; i++)
+		text[i] = '*';
+}
+
+/* The number that stands there; -1. */
+static int64_t number_at(const char *text)
+{
+	char digits[16];
+	size_t len = text ? strspn(text, DIGITS) : 0;
+	int64_t number;
+
+	if (len == 0 || len >= sizeof(digits))
+		return -1;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	return disagg_num_int(digits, 0, UINT32_MAX, &number) ? -1 : number;
+}
+
+/* Behind the last `key`: what a user calls a process is before it. */
+static char *behind_last(char *text, const char *key)
+{
+	char *found = NULL;
+
+	for (char *at = strstr(text, key); at; at = strstr(at + 1, key))
+		found = at + strlen(key);
+	return found;
+}
+
+static char *behind(char *text, const char *key)
+{
+	char *at = strstr(text, key);
+
+	return at ? at + strlen(key) : NULL;
+}
+
+/* Bytes before the last `end` that a name of 15 bytes could be before. */
+static size_t name_len(const char *name, char end)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i <= MOST_NAME && name[i]; i++)
+		if (name[i] == end)
+			len = i;
+	return len;
+}
+
+/* ---- whose it is ---- */
+
+/* slurmd's cgroups: ".../job_123/step_0/..." */
+static bool is_of_job(const char *cgroup, size_t len, const char *job)
+{
+	size_t job_len = strlen(job);
+
+	for (size_t i = 0; i + 5 + job_len <= len; i++) {
+		size_t end = i + 5 + job_len;
+
+		if (memcmp(cgroup + i, "/job_", 5) == 0 &&
+			memcmp(cgroup + i + 5, job, job_len) == 0 &&
+			(end == len || cgroup[end] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static enum whose by_uid(const struct disagg_kernowner *owner, int64_t uid, bool in_job)
+{
+	if (uid < 0)
+		return UNKNOWN;
+	return uid == owner->uid || (uid == 0 && !in_job) ? OURS : OTHERS;
+}
+
+/* One that still runs, as a task that hangs does. */
+static enum whose by_proc(const struct disagg_kernowner *owner, int64_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	if (pid <= 0 || !owner->proc)
+		return UNKNOWN;
+	snprintf(path, sizeof(path), "%.32s/%lld", owner->proc, (long long)pid);
+	return stat(path, &st) == 0 ? by_uid(owner, st.st_uid, false) : UNKNOWN;
+}
+
+static bool has_gpu(const struct disagg_kernowner *owner, const char *pci)
+{
+	size_t len = strlen(pci);
+
+	for (unsigned i = 0; len > 0 && i < owner->pci_count; i++)
+		if (strncmp(owner->pci[i], pci, len) == 0)
+			return true;
+	return false;
+}
+
+/* ---- lines ---- */
+
+/* "oom-kill:constraint=...,task_memcg=/.../job_7/step_0,task=NAME,pid=7,uid=1000" */
+static enum whose read_victim(struct disagg_kernowner *owner, char *text, struct named *named)
+{
+	char *cgroup = behind(text, ",task_memcg="),
+	     *task = cgroup ? behind(cgroup, ",task=") : NULL;
+	size_t len = task ? (size_t)(task - cgroup) - strlen(",task=") : 0;
+	enum whose whose;
+
+	named->pid = behind_last(text, ",pid=");
+	if (!task || !named->pid)
+		return UNKNOWN;
+	named->name = task;
+	named->name_len = (size_t)(named->pid - task) - strlen(",pid=");
+	whose = owner->job && is_of_job(cgroup, len, owner->job)
+			? OURS
+			: by_uid(owner, number_at(behind_last(text, ",uid=")),
+				  memmem(cgroup, len, "/job_", 5) != NULL);
+	owner->victim = number_at(named->pid);
+	owner->victim_ours = whose == OURS;
+	return whose;
+}
+
+/* "Killed process 7 (NAME) total-vm:1kB, ..., UID:1000 pgtables:..." */
+static enum whose read_killed(struct disagg_kernowner *owner, char *text, struct named *named)
+{
+	int64_t pid, victim = owner->victim;
+
+	named->pid = behind(text, " process ");
+	if (!named->pid)
+		return UNKNOWN;
+	pid = number_at(named->pid);
+	named->name = behind(named->pid, " (");
+	if (named->name)
+		named->name_len = name_len(named->name, ')');
+	owner->victim = 0;
+	if (pid > 0 && pid == victim)
+		return owner->victim_ours ? OURS : OTHERS;
+	return by_uid(owner, number_at(behind_last(text, " UID:")), false);
+}
+
+static enum whose read_xid(struct disagg_kernowner *owner,
+	const struct disagg_kmsg_finding *finding, char *text, struct named *named)
+{
+	enum whose whose;
+
+	named->pid = behind(text, ", pid=");
+	named->name = named->pid ? behind(named->pid, "name=") : NULL;
+	if (named->name) {
+		const char *end = strstr(named->name, ", ");
+
+		named->name_len = end ? (size_t)(end - named->name) : strlen(named->name);
+		if (named->name_len > MOST_NAME + 2) /* quotes */
+			named->name_len = MOST_NAME + 2;
+	}
+	whose = by_proc(owner, finding->event.pid);
+	return whose == UNKNOWN && has_gpu(owner, finding->event.pci) ? OURS : whose;
+}
+
+/* "INFO: task NAME:7 blocked for", "soft lockup - CPU#3 stuck for 22s! [NAME:7]" */
+static enum whose read_hung(struct disagg_kernowner *owner, char *text, struct named *named)
+{
+	char *name = behind(text, "INFO: task "), *colon;
+
+	if (!name)
+		name = behind(text, "! [");
+	colon = name ? name + name_len(name, ':') : NULL;
+	if (!colon || colon == name)
+		return UNKNOWN;
+	*named = (struct named){.pid = colon + 1, .name = name, .name_len = (size_t)(colon - name)};
+	return by_proc(owner, number_at(named->pid));
+}
+
+bool disagg_kernowner_mask(
+	struct disagg_kernowner *owner, const struct disagg_kmsg_finding *finding, char *text)
+{
+	struct named named = {0};
+	enum whose whose = OURS;
+
+	if (owner->uid < 0)
+		return true;
+	if (finding->cls == DISAGG_KMSG_OOM)
+		whose = strncmp(text, "oom-kill:", 9) == 0 ? read_victim(owner, text, &named)
+							   : read_killed(owner, text, &named);
+	else if (finding->cls == DISAGG_KMSG_XID)
+		whose = read_xid(owner, finding, text, &named);
+	else if (finding->cls == DISAGG_KMSG_HUNG)
+		whose = read_hung(owner, text, &named);
+	if (whose == OURS)
+		return true;
+	/* a node that has no memory left concerns all who are on it; a limit, its own */
+	if (finding->cls == DISAGG_KMSG_OOM && whose == OTHERS && strncmp(text, "Out", 3) != 0)
+		return false;
+	if (finding->cls != DISAGG_KMSG_XID && !named.name)
+		return false; /* of a form that is not known */
+	star(named.name, named.name_len);
+	star(named.pid, named.pid ? strspn(named.pid, DIGITS) : 0);
+	return true;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of a kernel's log that name a process, for the user 1000 and the job 42. */
+#include "lib/diag/kernowner.h"
+#include "tap.h"
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEMCG                                                                                      \
+	"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg="
+#define SCOPE "/system.slice/slurmstepd.scope/job_"
+#define VICTIM(job, name, pid, uid)                                                                \
+	MEMCG SCOPE job ",task_memcg=" SCOPE job "/step_0/user/task_0,task=" name ",pid=" pid      \
+			",uid=" uid
+#define KILLED(name, pid, uid)                                                                     \
+	"Memory cgroup out of memory: Killed process " pid " (" name                               \
+	") total-vm:912kB, anon-rss:7kB, file-rss:0kB, shmem-rss:0kB, UID:" uid                    \
+	" pgtables:16kB oom_score_adj:0"
+
+/* after NULL: the line is left out; "": it stays as it is */
+static const struct {
+	const char *text, *after, *what;
+} rows[] = {
+	/* of one another, in this order */
+	{VICTIM("42", "python3", "81", "1000"), "", "the job's own victim"},
+	{KILLED("python3", "81", "1000"), "", "and its end"},
+	{VICTIM("42", "daemon", "82", "0"), "", "root's, in the job's cgroup"},
+	{KILLED("daemon", "82", "0"), "", "and its end, by the line before"},
+	{VICTIM("7", "secret", "83", "1001"), NULL, "another user's limit"},
+	{KILLED("secret", "83", "1001"), NULL, "and its end"},
+	{VICTIM("7", "secret", "84", "0"), NULL, "root's, in another job"},
+	{KILLED("secret", "84", "0"), NULL, "and its end, by the line before"},
+	{VICTIM("421", "x", "85", "1001"), NULL, "a job whose number begins alike"},
+	{VICTIM("7", "a,uid=1000", "86", "1001"), NULL, "a name that looks like a user"},
+	{VICTIM("7", ",task=/job_42/", "86", "1001"), NULL, "a name that looks like a cgroup"},
+	{VICTIM("7", "own", "87", "1000"), "", "another job of this user"},
+	{KILLED("other", "88", "1001"), NULL, "another victim than that one"},
+	{KILLED("own", "89", "1000"), "", "one of which no line was before"},
+	/* a node that has no memory */
+	{"Out of memory: Killed process 90 (secret) total-vm:1kB, UID:1001 pgtables:1kB",
+		"Out of memory: Killed process ** (******) total-vm:1kB, UID:1001 pgtables:1kB",
+		"another user's process on a full node"},
+	{"Out of memory: Killed process 90 (se) UID:10) total-vm:1kB, UID:1001 pgtables:1kB",
+		"Out of memory: Killed process ** (**********) total-vm:1kB, UID:1001 pgtables:1kB",
+		"one with brackets in its name"},
+	{"Out of memory: Killed process 90 (sshd) total-vm:1kB, UID:0 pgtables:1kB", "",
+		"the system's"},
+	{"Out of memory: Kill process 90 (x) score 9 or sacrifice child",
+		"Out of memory: Kill process ** (*) score 9 or sacrifice child",
+		"of a kernel that does not tell the user"},
+	/* a GPU */
+	{"NVRM: Xid (PCI:0000:1b:00): 31, pid=91, name=python3, Ch 00000010", "", "the job's GPU"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=secret, Ch 00000010",
+		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=******, Ch 00000010", "another GPU"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=secret",
+		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=******", "with nothing behind"},
+	{"NVRM: Xid (PCI:0000:2a:00): 79, GPU has fallen off the bus.", "", "no process"},
+	{"NVRM: Xid (PCI:0000:1b:00): 31, pid=1001, name=secret, Ch 00000010",
+		"NVRM: Xid (PCI:0000:1b:00): 31, pid=****, name=******, Ch 00000010",
+		"another user's that is still there"},
+	/* what hangs is there */
+	{"INFO: task python3:1000 blocked for more than 120 seconds.", "", "the user's"},
+	{"INFO: task kworker/u8:1:1 blocked for more than 120 seconds.", "", "the kernel's"},
+	{"INFO: task a:b:1001 blocked for more than 120 seconds.",
+		"INFO: task ***:**** blocked for more than 120 seconds.", "another user's"},
+	{"INFO: task gone:1002 blocked for more than 120 seconds.",
+		"INFO: task ****:**** blocked for more than 120 seconds.", "one that is gone"},
+	{"watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [secret:1001]",
+		"watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [******:****]", "on a CPU"},
+	/* a form that is not known */
+	{"INFO: task none blocked for more than 120 seconds.", NULL, "none that can be read"},
+	{"mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 7: 8c00", "", "the machine's"},
+};
+
+static char proc[] = "/tmp/disagg-kernowner.XXXXXX";
+
+static void put_process(const char *pid, uid_t uid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", proc, pid);
+	if (mkdir(path, 0755) != 0 || chown(path, uid, (gid_t)-1) != 0)
+		printf("# cannot make '%s'\n", path);
+}
+
+static void drop_process(const char *pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", proc, pid);
+	rmdir(path);
+}
+
+static bool mask(struct disagg_kernowner *owner, const char *text, char *ret, size_t size)
+{
+	struct disagg_kmsg_record record = {.priority = 3, .text = text, .len = strlen(text)};
+	struct disagg_kmsg_finding finding;
+
+	snprintf(ret, size, "%s", text);
+	if (!disagg_kmsg_classify(NULL, &record, 0, &finding)) {
+		ok(false, "the line is about something");
+		return true;
+	}
+	return disagg_kernowner_mask(owner, &finding, ret);
+}
+
+static void test_rows(void)
+{
+	static const char *const pci[] = {"0000:1a:00.0", "0000:1b:00.0"};
+	struct disagg_kernowner owner = {
+		.uid = 1000, .job = "42", .pci = pci, .pci_count = 2, .proc = proc};
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool told = mask(&owner, rows[i].text, text, sizeof(text));
+		const char *want = !rows[i].after   ? NULL
+				   : *rows[i].after ? rows[i].after
+						    : rows[i].text;
+
+		is_str(told ? text : NULL, want, rows[i].what);
+	}
+}
+
+int main(void)
+{
+	struct disagg_kernowner all = {.uid = -1};
+	char text[1024];
+
+	if (!mkdtemp(proc))
+		return 1;
+	if (geteuid() == 0) {
+		put_process("1", 0);
+		put_process("1000", 1000);
+		put_process("1001", 1001);
+		test_rows();
+		drop_process("1");
+		drop_process("1000");
+		drop_process("1001");
+	} else {
+		ok(true, "rows # SKIP needs root, to make processes of other users");
+	}
+	rmdir(proc);
+	ok(mask(&all, VICTIM("7", "secret", "83", "1001"), text, sizeof(text)), "for root");
+	has_str(text, "task=secret,pid=83", "all is told");
+	return tap_done();
+}
