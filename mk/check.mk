@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Test targets.  Each ends with "N passed, N failed".
-cli_tests     := $(sort $(wildcard tests/cli/*.sh))
+cli_tests     := $(sort $(wildcard tests/cli/[0-9]*.sh))
 golden_tests  := $(sort $(wildcard tests/golden/*.sh))
 cluster_tests := $(sort $(wildcard tests/cluster/[0-9]*.sh))
 lint_tests    := $(sort $(wildcard tests/lint/*.sh))

@@ -1,50 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # disagg-plan and the disagg dispatcher: exit codes, texts, formats.
-set -u
+. "$(dirname "$0")/lib.sh"
 bin=$BUILD/bin
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-cli.XXXXXX") || exit 5
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 5
 unset DISAGG_SET DISAGG_CLUSTER DISAGG_CLUSTER_FILE
 export DISAGG_CLUSTER_FILE=
-count=0 failed=0
-
-report() { # GOOD NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | sed 's/^/#   /'
-	echo "#   status $rc"
-	sed 's/^/#   stdout: /' out | head -n 8
-	sed 's/^/#   stderr: /' err | head -n 8
-}
-
-run() { # COMMAND...
-	"$@" >out 2>err </dev/null
-	rc=$?
-}
-
-status() { report "$([ "$rc" -eq "$1" ] && echo 1)" "$2" "expected status $1"; }
-has() { report "$(grep -qF -e "$2" "$1" && echo 1)" "$3" "expected in $1: $2"; }
-hasnt() { report "$(grep -qF -e "$2" "$1" || echo 1)" "$3" "not expected in $1: $2"; }
-line() { report "$(grep -qxF -e "$2" "$1" && echo 1)" "$3" "expected line in $1: $2"; }
-lines() { report "$([ "$(wc -l <"$1")" -eq "$2" ] && echo 1)" "$3" "expected $2 lines in $1"; }
-empty() { report "$([ ! -s "$1" ] && echo 1)" "$2" "expected nothing in $1"; }
-
-# refuses STATUS TEXT NAME COMMAND...: stdout stays empty
-refuses() {
-	local code=$1 text=$2 name=$3
-	shift 3
-	run "$@"
-	status "$code" "$name: status $code"
-	has err "$text" "$name: says why"
-	empty out "$name: nothing on stdout"
-}
 
 cat >plan.yaml <<'EOF'
 slurm: {partition: gpu, account: a, job_time: 10:00:00, job_name: small}
@@ -395,5 +358,4 @@ line out "-o nospace" "completion: no blank before a variant"
 spaceless disagg plan plan.ya
 empty out "completion: a blank behind a plain file"
 
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

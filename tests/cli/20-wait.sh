@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # disagg-wait: exit codes, texts, what is waited for.
-set -u
+. "$(dirname "$0")/lib.sh"
 wait=$BUILD/bin/disagg-wait
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-cli.XXXXXX") || exit 5
 pids=()
@@ -10,21 +10,6 @@ cd "$dir" || exit 5
 for name in ${!DISAGG_@}; do
 	unset "$name"
 done
-count=0 failed=0
-
-report() { # GOOD NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | sed 's/^/#   /'
-	echo "#   status $rc"
-	sed 's/^/#   stdout: /' out | head -n 8
-	sed 's/^/#   stderr: /' err | head -n 8
-}
 
 run() { # COMMAND...
 	local begin=${EPOCHREALTIME/./}
@@ -33,20 +18,7 @@ run() { # COMMAND...
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 }
 
-status() { report "$([ "$rc" -eq "$1" ] && echo 1)" "$2" "expected status $1"; }
-has() { report "$(grep -qF -e "$2" "$1" && echo 1)" "$3" "expected in $1: $2"; }
-empty() { report "$([ ! -s "$1" ] && echo 1)" "$2" "expected nothing in $1"; }
 sooner() { report "$([ "$took" -lt "$1" ] && echo 1)" "$2" "took $took ms, at most $1 expected"; }
-
-# refuses STATUS TEXT NAME COMMAND...: stdout stays empty
-refuses() {
-	local code=$1 text=$2 name=$3
-	shift 3
-	run "$@"
-	status "$code" "$name: status $code"
-	has err "$text" "$name: says why"
-	empty out "$name: nothing on stdout"
-}
 
 # serve NAME PATH STATUS BODY ...: port in $port
 serve() {
@@ -174,5 +146,4 @@ done
 run "$wait" --version
 status 0 'version'
 has out 'disagg-wait ' 'names itself'
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # disagg-sim as real processes on the loopback: what each kind answers,
 # streams, a router over two prefill and two decode workers, faults, the end.
-set -u
+. "$(dirname "$0")/lib.sh"
 sim=$BUILD/bin/disagg-sim
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-sim.XXXXXX") || exit 5
 pids=()
@@ -13,27 +13,16 @@ finish() {
 trap finish EXIT
 cd "$dir" || exit 5
 unset DISAGG_SIM_FAULT DISAGG_WORKER DISAGG_RANK DISAGG_ATTEMPT
-count=0 failed=0 rc=0 code=0
+code=0
 
-report() { # GOOD NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | sed 's/^/#   /'
+evidence() {
 	echo "#   status $rc, HTTP $code"
-	sed 's/^/#   out: /' out | cut -c 1-300 | head -n 8
+	cut -c 1-300 out | head -n 8 | sed 's/^/#   out: /'
 	echo
 	tail -n 5 "${log:-/dev/null}" | sed 's/^/#   log: /'
 }
 
-is() { report "$([ "$1" = "$2" ] && echo 1)" "$3" "expected '$2', got '$1'"; }
 below() { report "$([ "$1" -lt "$2" ] && echo 1)" "$3" "expected less than $2, got $1"; }
-has() { report "$(grep -qF -e "$2" "$1" && echo 1)" "$3" "expected in $1: $2"; }
-hasnt() { report "$(grep -qF -e "$2" "$1" || echo 1)" "$3" "not expected in $1: $2"; }
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
 # start NAME OPTION...: in the background; sets pid, log
@@ -690,5 +679,4 @@ cat ./*.log >all-logs
 hasnt all-logs "ERROR: AddressSanitizer" "no sanitizer has spoken"
 hasnt all-logs "runtime error" "no undefined behaviour was met"
 hasnt all-logs "LeakSanitizer" "no leak"
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

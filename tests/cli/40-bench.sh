@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # disagg-bench against disagg-sim and against canned answers, on the loopback:
 # what is measured, what the files hold, what makes a result invalid, the end.
-set -u
+. "$(dirname "$0")/lib.sh"
 bench=$BUILD/bin/disagg-bench sim=$BUILD/bin/disagg-sim
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-bench.XXXXXX") || exit 5
 finish() {
@@ -14,24 +14,7 @@ finish() {
 trap finish EXIT
 cd "$dir" || exit 5
 unset DISAGG_SIM_FAULT DISAGG_WORKER DISAGG_RANK DISAGG_ATTEMPT
-count=0 failed=0 rc=0
 
-report() { # GOOD NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | sed 's/^/#   /'
-	echo "#   status $rc"
-	sed 's/^/#   out: /' out | cut -c 1-400 | head -n 8
-	sed 's/^/#   err: /' err | cut -c 1-400 | head -n 8
-}
-is() { report "$([ "$1" = "$2" ] && echo 1)" "$3" "expected '$2', got '$1'"; }
-has() { report "$(grep -qF -e "$2" "$1" && echo 1)" "$3" "expected in $1: $2"; }
-hasnt() { report "$(grep -qF -e "$2" "$1" || echo 1)" "$3" "not expected in $1: $2"; }
 # within LOW VALUE HIGH NAME
 within() {
 	report "$(awk -v l="$1" -v v="${2:-nan}" -v h="$3" 'BEGIN { print v + 0 == v && l <= v && v <= h }')" \
@@ -303,5 +286,4 @@ has err "cannot make the folder 'taken/sa-bench_isl_50_osl_10'" "a folder that i
 hasnt all-errs "AddressSanitizer" "no sanitizer has spoken"
 hasnt all-errs "runtime error" "no undefined behaviour was met"
 hasnt all-errs "LeakSanitizer" "no leak"
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

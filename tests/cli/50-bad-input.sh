@@ -3,28 +3,13 @@
 # What every helper says to a wrong command line.  The programs and their
 # options are taken from build/bin and from --help, so that a new one is covered
 # at once.
-set -u
+. "$(dirname "$0")/lib.sh"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-bad.XXXXXX") || exit 5
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 5
 for name in ${!DISAGG_*} ${!SLURM_*}; do
 	unset "$name"
 done
-count=0 failed=0 rc=0
-
-report() { # GOOD NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | sed 's/^/#   /'
-	echo "#   status $rc"
-	sed 's/^/#   out: /' out | cut -c 1-300 | head -n 4
-	sed 's/^/#   err: /' err | cut -c 1-300 | head -n 4
-}
 
 run() { # COMMAND...
 	timeout -k 1 20 "$@" >out 2>err </dev/null
@@ -150,5 +135,4 @@ refuses "'../disagg-plan'" "disagg: a path is no verb" "$bin/disagg" ../disagg-p
 refuses "unexpected argument '2'" "disagg-status: two jobs" "$bin/disagg-status" 1 2
 run "$bin/disagg-plan" --check "$long"
 report "$([ $rc -eq 3 ] && [ "$(wc -c <err)" -lt 4096 ] && echo 1)" "disagg-plan: a name of 100,000 characters"
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

@@ -1,35 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # disagg-diagnose: exit codes, forms of output, files that are a trap.
-set -u
+. "$(dirname "$0")/lib.sh"
 : "${BUILD:?}" "${SRC:?}"
 diagnose=$BUILD/bin/disagg-diagnose
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-cli.XXXXXX") || exit 5
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 5
-count=0 failed=0
 
-report() { # GOOD NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" = 1 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | sed 's/^/#   /'
-	echo "#   status $rc"
-	sed 's/^/#   stdout: /' out | head -n 12
-	sed 's/^/#   stderr: /' err | head -n 8
-}
 run() { # COMMAND...
 	timeout 60 "$@" >out 2>err </dev/null
 	rc=$?
 }
-status() { report "$([ "$rc" -eq "$1" ] && echo 1)" "$2" "expected status $1"; }
-has() { report "$(grep -qF -e "$2" "$1" && echo 1)" "$3" "expected in $1: $2"; }
-lacks() { report "$(grep -qF -e "$2" "$1" || echo 1)" "$3" "not expected in $1: $2"; }
-empty() { report "$([ ! -s "$1" ] && echo 1)" "$2" "expected nothing in $1"; }
+lacks() { hasnt "$@"; }
 says() { report "$([ "$(jq -r "$1" out)" = "$2" ] && echo 1)" "$3" "$1: expected $2"; }
 
 # ---- a run ----
@@ -133,5 +116,4 @@ report "$(LC_ALL=C grep -q $'[\001-\010\013-\037\177]' out || echo 1)" "nothing 
 run "$diagnose" --format=json trap
 report "$(jq -e . out >/dev/null && echo 1)" "json stays json"
 says .class oom_gpu "with the same answer"
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # disagg-pack among traps: links, FIFOs, devices, sparse and growing files, odd names,
 # folders that are swapped, no space, a packer that is killed, two at once.
-set -u
+. "$(dirname "$0")/lib.sh"
 bin=$BUILD/bin
 user=${TEST_USER:-nobody}
 [ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP needs root, to make another user's files" && exit 0; }
@@ -17,23 +17,6 @@ finish() {
 trap finish EXIT
 cd "$dir" || exit 5
 chmod 755 "$dir"
-count=0 failed=0
-
-ok() { # STATUS NAME [WHY]
-	count=$((count + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $count - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $2"
-	printf '%s\n' "${3:-}" | head -n 20 | sed 's/^/#   /'
-}
-
-is() { # GOT WANT NAME
-	[ "$1" = "$2" ]
-	ok $? "$3" "got '$1', expected '$2'"
-}
 
 as_user() {
 	setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@"
@@ -371,5 +354,4 @@ is "$?" 4 "a folder that is no run directory is not packed"
 is "${out%%:*}: ${out#*mine\' }" "disagg-pack: is no run directory: expected state.json, config.yaml, \
 exits or parts in it; where it is one all the same, say --job=ID" "and that is said"
 is "$(ls -A home)" mine "nothing is written beside it"
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

@@ -2,27 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # The check before a job, as slurmd calls it: what it refuses, what it lets
 # pass, and what it tells Slurm.
-set -u
+. "$(dirname "$0")/lib.sh"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/disagg-prolog.XXXXXX") || exit 5
 trap 'rm -rf "$dir"' EXIT
 for name in ${!DISAGG_*} ${!SLURM*} ${!STUB_*}; do
 	unset "$name"
 done
-count=0 failed=0
 export LD_LIBRARY_PATH=$BUILD/stubs STUB_GPUS=4
 printf '6,1,1000,-;quiet\n' >"$dir/quiet"
 printf '3,1,1000,-;NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus\n' >"$dir/xid"
 
 check() { # NAME STATUS TEXT
-	count=$((count + 1))
-	if [ "$rc" -eq "$2" ] && { [ -z "$3" ] || grep -qF -e "$3" "$dir/said"; }; then
-		echo "ok $count - $1"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $count - $1"
-	echo "#   status $rc, expected $2 and '$3'"
-	sed 's/^/#   /' "$dir/said"
+	[ "$rc" -eq "$2" ] && { [ -z "$3" ] || grep -qF -e "$3" "$dir/said"; }
+	ok $? "$1" "status $rc, expected $2 and '$3'
+$(cat "$dir/said")"
 }
 probe() { # LOG FAULTS [OPTION]...
 	rm -rf "$dir/run"
@@ -100,17 +93,11 @@ timeout 20 cat "$dir/alive" &
 health 1 'GPU 2 is bad' SLURMD_NODENAME=n1 FAKE_STATE=drained 9>"$dir/alive"
 wait $!
 check "health check: a drained node" 0 ''
-count=$((count + 1))
-if [ -e "$dir/scontrol" ]; then
-	failed=$((failed + 1))
-	echo "not ok $count - is left as it is"
-else
-	echo "ok $count - is left as it is"
-fi
+[ ! -e "$dir/scontrol" ]
+ok $? "is left as it is"
 printf '#!/bin/sh\necho "asked: $*"\nexit 1\n' >"$dir/bin/disagg-probe"
 printf '#!/bin/sh\necho "$*" >"%s/logged"\n' "$dir" >"$dir/bin/logger"
 health 1 '' SLURMD_NODENAME=n1 FAKE_STATE=idle DISAGG_DRAIN=no
 cp "$dir/logged" "$dir/said"
 check "health check that only logs: looks for itself" 0 'asked: --prolog --out=/run/disagg-log'
-echo "1..$count"
-[ "$failed" -eq 0 ]
+done_testing

@@ -1,23 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # disagg-probe's NCCL probes as a user sees them, four agents here with the stubs.
-set -u
+. "$(dirname "$0")/lib.sh"
 : "${BUILD:?}"
 dir=$(mktemp -d) || exit 5
 trap 'rm -rf "$dir"' EXIT
 export LD_LIBRARY_PATH=$BUILD/stubs NCCL_SOCKET_IFNAME=lo STUB_GPUS=2
-count=0 failed=0
 
-ok() { # WHAT STATUS-OF-A-TEST
-	count=$((count + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "ok $count - $1"
-	else
-		failed=1
-		echo "not ok $count - $1"
-		tail -n 15 "$dir/out" | sed 's/^/#   /'
-	fi
-}
+told() { tail -n 15 "$dir/out"; }
 
 probe() { # FAULTS: the status is in rc, the records in $dir/o
 	STUB_FAULTS=$1 timeout 60 "$BUILD/bin/disagg-probe" --local-agents=4 --out="$dir/o" \
@@ -25,7 +15,7 @@ probe() { # FAULTS: the status is in rc, the records in $dir/o
 	rc=$?
 }
 
-has() { # WHAT TEXT...: one record with all of them
+recorded() { # WHAT TEXT...: one record with all of them
 	local what=$1 found
 	shift
 	found=$(cat "$dir/o/records.jsonl")
@@ -33,27 +23,26 @@ has() { # WHAT TEXT...: one record with all of them
 		found=$(grep -F -e "$text" <<<"$found")
 	done
 	[ -n "$found" ]
-	ok "$what" $?
+	ok $? "$what" "$(told)"
 }
 
 probe ""
-ok "four nodes pass" "$rc"
-has "the world's size is told" '"param":"world size"' '"value":8' '"on 4 nodes"'
-has "and the bandwidth of 1 MiB" '"param":"all_reduce 1M"' '"node":"n4"' '"unit":"GB/s"'
-has "and the time of 8 bytes" '"param":"all_reduce 8 time"' '"unit":"us"'
+ok "$rc" "four nodes pass" "$(told)"
+recorded "the world's size is told" '"param":"world size"' '"value":8' '"on 4 nodes"'
+recorded "and the bandwidth of 1 MiB" '"param":"all_reduce 1M"' '"node":"n4"' '"unit":"GB/s"'
+recorded "and the time of 8 bytes" '"param":"all_reduce 8 time"' '"unit":"us"'
 
 probe "wrong-sum node=n3 gpu=1"
 [ "$rc" -eq 1 ]
-ok "a wrong sum fails: status 1" $?
-has "its node and its GPU are named" '"node":"n3"' '"gpu":1' '"status":"fail"' \
+ok $? "a wrong sum fails: status 1" "$(told)"
+recorded "its node and its GPU are named" '"node":"n3"' '"gpu":1' '"status":"fail"' \
 	"what GPU 1 received are wrong"
 ! grep -F '"status":"fail"' "$dir/o/records.jsonl" | grep -vqF '"node":"n3"'
-ok "no other node fails" $?
+ok $? "no other node fails" "$(told)"
 
 probe "nccl-dead node=n2 after=3"
 [ "$rc" -eq 8 ]
-ok "a node that dies: status 8, unknown" $?
-has "it is named" '"node":"n2"' '"status":"unknown"' "the others waited for it"
-has "the rest is measured" '"param":"all_reduce 1M"' '"node":"n4"' '"status":"pass"' "6 ranks"
-echo "1..$count"
-exit "$failed"
+ok $? "a node that dies: status 8, unknown" "$(told)"
+recorded "it is named" '"node":"n2"' '"status":"unknown"' "the others waited for it"
+recorded "the rest is measured" '"param":"all_reduce 1M"' '"node":"n4"' '"status":"pass"' "6 ranks"
+done_testing

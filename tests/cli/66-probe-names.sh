@@ -1,23 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Which probes --probe and --skip take, and what they say of other words.
-set -u
+. "$(dirname "$0")/lib.sh"
 : "${BUILD:?}"
 dir=$(mktemp -d) || exit 5
 trap 'rm -rf "$dir"' EXIT
 export LD_LIBRARY_PATH=$BUILD/stubs STUB_GPUS=1
-count=0 failed=0
 
 check() { # WHAT STATUS TEXT: of the last run
-	count=$((count + 1))
-	if [ "$rc" -eq "$2" ] && { [ -z "$3" ] || grep -qF -e "$3" "$dir/said"; }; then
-		echo "ok $count - $1"
-		return
-	fi
-	failed=1
-	echo "not ok $count - $1"
-	echo "#   status $rc, expected $2 and '$3'"
-	sed 's/^/#   /' "$dir/said"
+	[ "$rc" -eq "$2" ] && { [ -z "$3" ] || grep -qF -e "$3" "$dir/said"; }
+	ok $? "$1" "status $rc, expected $2 and '$3'
+$(cat "$dir/said")"
 }
 
 probe() {
@@ -59,5 +52,4 @@ check "the list has each probe with its suites" 0 "kmsg.xid          qst   node 
 rc=$?
 cp "$dir/long" "$dir/said"
 check "in 80 columns" 0 ""
-echo "1..$count"
-exit "$failed"
+done_testing

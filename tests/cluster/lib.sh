@@ -16,38 +16,8 @@ SRC=${SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 BUILD=${BUILD:-$SRC/build}
 TEST_USER=${TEST_USER:-nobody}
 CALL_LIMIT=${CALL_LIMIT:-60}
-tests=0 tests_failed=0
-
-ok() { # CONDITION-STATUS WHAT
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $tests - $2"
-	else
-		echo "not ok $tests - $2"
-		tests_failed=$((tests_failed + 1))
-	fi
-	return "$1"
-}
-
-# the lines of a value as TAP comments
-note() { # LABEL VALUE
-	printf '%s\n' "$2" | sed "s/^/#   $1 /" | head -n 30
-}
-
-is() { # GOT WANT WHAT
-	[ "$1" = "$2" ]
-	ok $? "$3" && return
-	note got "$1"
-	note expected "$2"
-	return 1
-}
-
-isnt() { # GOT UNWANTED WHAT
-	[ "$1" != "$2" ]
-	ok $? "$3" && return
-	note "got, unwanted" "$1"
-	return 1
-}
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 has() { # TEXT PART WHAT
 	case $1 in
@@ -80,18 +50,6 @@ runs() { # WANT-STATUS WHAT COMMAND...
 	ok $? "$what" && return
 	note got "status $rc: $out"
 	return 1
-}
-
-skip_all() { # REASON
-	echo "ok 1 - not run # SKIP $1"
-	echo "1..1"
-	exit 0
-}
-
-done_testing() {
-	echo "1..$tests"
-	[ "$tests_failed" -eq 0 ]
-	exit
 }
 
 devcluster() {
