@@ -396,6 +396,7 @@ static int from_hook(struct call *call)
 	call->pass[call->pass_count] = NULL;
 	if (pack_hook(&hook, &err) != 0)
 		(void)helper_fail_err(&pack_helper, &err);
+	disagg_arena_release(&call->pack.arena);
 	return 0;
 }
 
