@@ -21,8 +21,9 @@ static int start_parts(
 	struct run *run, const char *pack, struct disagg_proc *proc, struct disagg_err *err)
 {
 	static const char *const change[] = {"SLURM_DISAGG_ROLES=none", NULL};
+	/* a node that does not see the run directory may see the folder of the job */
 	const char *const program[] = {
-		pack, "--part", "--stage=run", "--deadline=8", run->in.run_dir, NULL};
+		pack, "--part", "--stage=run", "--deadline=8", "--spare=.", run->in.run_dir, NULL};
 	const struct disagg_step_call call = {.nodes = run->in.plan->nodes,
 		.nodelist = run_node_names(run),
 		.name = PACK_NAME,
