@@ -60,12 +60,11 @@ JOB
 chmod 755 "$WORK/again.sh"
 id=$(submit --requeue --open-mode=append --output="$WORK/again.out" \
 	--disagg-config=native-2p2d.yaml again.sh)
-# Slurm holds a requeued job back for two minutes; only once it is pending can that change
 for _ in $(seq 200); do
-	grep -q 'run 1' "$WORK/again.out" 2>/dev/null && break
-	[ "$(job_state "$id")" != PENDING ] || as_root scontrol update jobid="$id" starttime=now
+	! grep -q 'run 0' "$WORK/again.out" 2>/dev/null || break
 	sleep 0.2
 done
+release "$id"
 is "$(wait_job "$id" 120)" COMPLETED "requeue: the job completes"
 tasks_fit "$WORK/again.out" "$id" "requeue: tasks of the second run are right"
 has "$(cat "$WORK/again.out")" "run 0 dir $WORK/disagg-$id" "requeue: the first run's directory"

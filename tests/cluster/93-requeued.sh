@@ -34,13 +34,8 @@ until_there() { # PATTERN [SECONDS]
 job=$(as_user sbatch --parsable --requeue --output=%j.out --open-mode=append --exclusive \
 	--disagg-config=again.yaml again.sh)
 until_there "$WORK/job_${job}_*"
-# Slurm holds a requeued job back for two minutes; only once it is pending can that change
-end=$((SECONDS + 40))
-until [ "$(job_state "$job")" = PENDING ] || [ $SECONDS -ge $end ]; do
-	sleep 0.1
-done
 sum=$(sha256sum "$WORK"/job_"${job}"_*)
-as_root scontrol update jobid="$job" StartTime=now
+release "$job"
 is "$(wait_job "$job")" FAILED "the second run comes to its end"
 until_there "$WORK/job_$job.1_*"
 date=$(date -u +%Y%m%d)

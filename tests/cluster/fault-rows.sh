@@ -344,20 +344,13 @@ reason_judge() { # JOB WHAT
 }
 
 requeues() { # JOB FUNCTION
-	local tries first=$WORK/disagg-$1
+	local first=$WORK/disagg-$1
 	(
 		run_dir[$1]=$first
 		under_strace "$1" "$2"
 		latency "$1" >"$WORK/event/$1.first"
 	)
-	# Slurm holds it back for two minutes, once more when its nodes have ended: pending
-	# may not be the last word
-	for ((tries = 0; tries < 300; tries++)); do
-		[ ! -e "$WORK/disagg-$1.1" ] || break
-		[ "$(job_state "$1")" != PENDING ] ||
-			as_root scontrol update jobid="$1" StartTime=now
-		sleep 0.2
-	done
+	release "$1"
 	in_phase "$1" serving
 	as_user "$WORK/bin/disagg-status" "$1" >"$WORK/event/$1.status"
 	as_user scancel --batch --signal=TERM "$1"

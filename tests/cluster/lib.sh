@@ -95,6 +95,22 @@ job_state() { # ID
 	as_root scontrol -o show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p' | head -n 1
 }
 
+# Slurm holds a requeued job back for two minutes: releases it once it is pending, in a later
+# second, for slurmd takes no credential of the one in which it revoked the first run's
+# (slurm_cred_revoked()), and the job fails.
+release() { # ID
+	local end=$((SECONDS + 60)) revoked
+	until [ "$(job_state "$1")" = PENDING ]; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+	revoked=$(date +%s)
+	until [ "$(date +%s)" -gt "$revoked" ]; do
+		sleep 0.1
+	done
+	as_root scontrol update jobid="$1" StartTime=now
+}
+
 # Waits until the job has ended and prints its state; status 1 after SECONDS (60).
 wait_job() { # ID [SECONDS]
 	local end=$((SECONDS + ${2:-60})) now
