@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/diag/suspects.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define TOLD_S 1.0 /* until disagg-run knows why it was told to end */
@@ -207,7 +208,8 @@ static void settle_ended(
 
 /* ---- what ends all ---- */
 
-/* Once all are told to end, they tell of peers that are gone and of signals. */
+/* Once all are told to end, they tell of peers that are gone and of signals, and who does not
+ * end is killed. */
 static void settle_after(struct disagg_suspects *suspects, double at)
 {
 	for (unsigned i = 0; at > 0 && i < suspects->count; i++) {
@@ -218,6 +220,8 @@ static void settle_after(struct disagg_suspects *suspects, double at)
 			suspect->event->first.line.stamp != DISAGG_STAMP_NONE &&
 			suspect->at > at - TOLD_S)
 			suspect->weight = DISAGG_WEIGHT_CONSEQUENCE;
+		if (suspect->exit && suspect->exit->signal == SIGKILL && suspect->at > at)
+			suspect->weight = DISAGG_WEIGHT_EXIT;
 	}
 }
 
