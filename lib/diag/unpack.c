@@ -339,7 +339,7 @@ static size_t common_folder(const struct disagg_unpacked_list *list)
 	return len;
 }
 
-const struct disagg_unpacked *disagg_unpacked_find(
+struct disagg_unpacked *disagg_unpacked_find(
 	const struct disagg_unpacked_list *list, const char *name)
 {
 	char full[2 * DISAGG_UNPACK_NAME_MOST];

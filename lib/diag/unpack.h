@@ -34,6 +34,7 @@ struct disagg_unpacked {
 	int fd;
 	uint64_t from, size;
 	int64_t mtime_s;
+	bool checked; /* against the archive's manifest */
 };
 
 struct disagg_unpack_call {
@@ -64,7 +65,7 @@ int disagg_unpack(struct disagg_arena *arena, struct disagg_spool *spool,
 	struct disagg_err *err);
 
 /* The member of this name below the folder that all are in; NULL. */
-const struct disagg_unpacked *disagg_unpacked_find(
+struct disagg_unpacked *disagg_unpacked_find(
 	const struct disagg_unpacked_list *list, const char *name);
 
 /* Its bytes with a NUL behind them; DISAGG_CONFIG where they are more than `limit`. */

@@ -109,6 +109,10 @@ refuses forged.tar.gz "'forged/manifest.json' is no JSON" "a manifest that is da
 echo '[[{"name":7}]]' >forged/manifest.json && tar czf forged.tar.gz forged
 run "$diagnose" forged.tar.gz
 status 1 "another program's manifest"
+printf '{"schema":"disagg.manifest/1","members":[{"name":"w_0.log","sha256":"%s"},{"name":"w_0.log","sha256":"0"}]}' \
+	"$(sha256sum <forged/w_0.log | cut -d' ' -f1)" >forged/manifest.json && tar czf forged.tar.gz forged
+run "$diagnose" forged.tar.gz
+status 1 "a manifest that names a member again, which is summed up once"
 gzip -kf noise.log
 refuses noise.log.gz "is no archive that can be read" "a log that is compressed"
 { printf '\x28\xb5\x2f\xfd' && cat noise.log; } >x.tar.zst
