@@ -161,11 +161,11 @@ static bool scan_value(struct scan *scan, const struct member *member)
 
 static bool begins(const char *text, const struct member *member)
 {
-	size_t i = 1; /* behind the quote */
+	size_t i = 0;
 
 	while (i < member->len && text[i] == member->name[i])
 		i++;
-	return i == member->len && *text == '"';
+	return i == member->len;
 }
 
 /* The member that begins here, looked for from `from` on; each may come once, in the
