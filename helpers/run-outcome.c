@@ -78,7 +78,8 @@ static int note_gpus(struct reader *reader, struct run_outcome_host *host,
 	const struct disagg_probe *probe = disagg_probe_find(record->probe);
 
 	if (record->status != DISAGG_PROBE_SKIP) {
-		host->gpus_measured += record->gpu >= 0;
+		/* gpu.health looks at what others use, too */
+		host->gpus_measured += record->gpu >= 0 && !(probe && probe->only_looks);
 		return 0;
 	}
 	if (!probe || !probe->needs_gpu || host->gpus_skipped)

@@ -313,8 +313,10 @@ static void accept_nodes(struct run *run)
 	if (disagg_proc_code(run->probe.status) == DISAGG_SKIPPED)
 		run_verdict(run, DISAGG_SKIPPED, NULL,
 			"nothing was measured: no probe applies to the nodes");
-	run_verdict(run, DISAGG_OK, NULL, "%u node%s accepted%s: the report is in %s", count,
-		count == 1 ? " is" : "s are", warnings ? ", with warnings" : "", run->probe_dir);
+	run_verdict(run, DISAGG_OK, NULL, "%u node%s accepted%s%s: the report is in %s", count,
+		count == 1 ? " is" : "s are", warnings ? ", with warnings" : "",
+		run->in.plan->rehearse ? ", in a rehearsal that measures no GPU" : "",
+		run->probe_dir);
 }
 
 static void say_what(struct run *run)

@@ -157,7 +157,8 @@ has "$(of "$job" .verdict.text)" "in phase 'probe'" "the verdict says when"
 # ---- acceptance ----
 job=$(run_job acceptance.yaml)
 ends "an acceptance run" COMPLETED 0 "$job"
-has "$(of "$job" .verdict.text)" "4 nodes are accepted: the report is in" "the verdict says where"
+has "$(of "$job" .verdict.text)" "4 nodes are accepted, in a rehearsal that measures no GPU: the report is in" \
+	"the verdict says where, and what it is worth"
 job=$(FAULTS="${n[1]}=fail" run_job acceptance.yaml -N2)
 ends "of as many nodes as the user says" FAILED 1 "$job"
 has "$(of "$job" .verdict.text)" "1 of 2 nodes failed the probes: ${n[1]}" "which are all judged"

@@ -98,6 +98,11 @@ static void test_gpus(void)
 	is_int(got.host[1].status, DISAGG_PROBE_PASS, "one that was measured is enough");
 	is_int(got.host[2].status, DISAGG_PROBE_PASS, "where no GPU's probe ran none was to be");
 	is_int(got.host[3].status, DISAGG_PROBE_FAIL, "a fail stays one");
+	put("a.jsonl", RECORD("gpu.health", "n1", "pass", ",\"gpu\":0") RECORD("gemm.bf16", "n1",
+			       "skip", ",\"gpu\":0,\"reason\":\"others use it\""));
+	is_int(run_outcome_read(&arena, dir, &hosts, &got, NULL), 0, "a GPU that others use");
+	is_int(run_outcome_want_gpus(&arena, &hosts, &got), 0, "and so");
+	is_int(got.host[2].status, DISAGG_PROBE_UNKNOWN, "it is looked at, and not measured");
 	drop("a.jsonl");
 	disagg_arena_release(&arena);
 }
