@@ -77,7 +77,8 @@ enum pack_whose {
 /*
  * run_dir and out_dir, from a job's number or a folder; root becomes the owner of the run.
  * Where the run directory is not on this node and cannot be made, a part goes to
- * disagg-JOB in `spare`, else in /tmp: a folder that is this user's alone to write.
+ * disagg-JOB in `spare`, else in /tmp: a folder that is this user's alone to write.  Root's
+ * has no such place.
  * DISAGG_MISSING: neither is there.
  */
 int pack_find(struct pack *pack, const char *word, enum pack_whose whose, struct disagg_err *err);

@@ -196,6 +196,10 @@ is "$(stat -c %U "$(archive traps)")" "$user" "root becomes the owner of the run
 tar xzOf "$(archive traps)" >all 2>/dev/null
 ! grep -qa -e ROOT-ONLY-MARKER -e ROOT-LINK-MARKER all
 ok $? "and takes no more than the owner could"
+mkdir theirs && chown "$user" theirs
+"$bin/disagg-pack" --part --spare="$dir/theirs" --node=n2 /nowhere/disagg-99 2>err
+is "$? $(cat err)$(ls -A theirs)" "5 disagg-pack: cannot look at '/nowhere/disagg-99': No such file or directory" \
+	"and leaves no part as root where the run directory is not"
 env -i SPANK_DISAGG_RUN_DIR="$dir/outside/made-%j" SLURM_JOB_ID=7 \
 	SLURM_JOB_UID="$(id -u "$user")" SLURMD_NODENAME=n1 SLURM_JOB_NODELIST=n1 \
 	timeout 60 "$bin/disagg-pack" --hook --deadline=5
