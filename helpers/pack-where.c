@@ -76,22 +76,40 @@ static int absence(const char *dir)
 	return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
-/* A job that never came to disagg-run has no run directory yet; one that was requeued
- * has several, and the last is meant: SLURM_JOB_RESTART_COUNT of an epilog is already that
- * of the next run. */
-static const char *last_run(struct pack *pack, const char *word)
+static bool is_folder(const char *path)
 {
-	const char *dir = disagg_arena_strdup(&pack->arena, word);
 	struct stat st;
 
-	for (unsigned i = 1; dir && i <= MOST_RESTARTS; i++) {
-		const char *next = disagg_arena_printf(&pack->arena, "%s.%u", word, i);
+	return path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
 
-		if (!next || lstat(next, &st) != 0 || !S_ISDIR(st.st_mode))
-			break;
-		dir = next;
+static const char *name_run(struct pack *pack, const char *base, int restart)
+{
+	return restart ? disagg_arena_printf(&pack->arena, "%s.%d", base, restart)
+		       : disagg_arena_strdup(&pack->arena, base);
+}
+
+/* The most that Slurm's count allows; -1: it is not told. */
+static int most_restarts(const struct pack *pack)
+{
+	return pack->restarts < MOST_RESTARTS ? pack->restarts : MOST_RESTARTS;
+}
+
+/* A job that never came to disagg-run has no run directory yet; one that was requeued has
+ * several, and the last is meant: SLURM_JOB_RESTART_COUNT of an epilog is that of its run or
+ * already that of the next, and a run that ended early has left none. */
+static const char *last_run(struct pack *pack, const char *base)
+{
+	int restart = most_restarts(pack);
+
+	while (restart > 0 && !is_folder(name_run(pack, base, restart)))
+		restart--;
+	if (restart < 0) {
+		restart = 0;
+		while (restart < MOST_RESTARTS && is_folder(name_run(pack, base, restart + 1)))
+			restart++;
 	}
-	return dir;
+	return name_run(pack, base, restart);
 }
 
 /* ---- a node that does not see the run directory ---- */

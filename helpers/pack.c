@@ -414,6 +414,7 @@ int main(int argc, char **argv)
 	struct call call = {.deadline_s = -1,
 		.lines = {.uid = -1},
 		.pack = {.mode = DISAGG_MACHINE_STANDARD,
+			.restarts = -1,
 			.wait_s = -1,
 			.stage = "end",
 			.file_bytes = FILE_BYTES,

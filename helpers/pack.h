@@ -28,10 +28,11 @@ struct pack {
 	const char *job_id;
 	const char *run_id; /* "1234", and "1234.2" after the second restart */
 	int restart;	    /* of the job, of this run; 0: its first */
-	int restarts;	    /* that Slurm counts at its end: over `restart` it was requeued */
-	const char *node;   /* this one */
-	const char *stage;  /* of the part: "run" while the job runs, "end" after it */
-	bool any_stage;	    /* a part of either does */
+	int restarts; /* that Slurm counts at its end: over `restart` it was requeued; -1: not told
+		       */
+	const char *node;	      /* this one */
+	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
+	bool any_stage;		      /* a part of either does */
 	struct disagg_hostlist nodes; /* whose parts are expected; may be empty */
 	enum disagg_machine_mode mode;
 	enum disagg_bundle_format format;

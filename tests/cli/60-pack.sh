@@ -102,6 +102,12 @@ is "$(cd requeued && echo job_* | sed 's/_[0-9]*\.tar/.tar/g')" "job_7_failure.t
 	"the exit code of a run that Slurm requeues is no success"
 tar xzOf requeued/job_7_failure* job_7/summary.txt | grep -q "the job was requeued"
 ok $? "and that is said"
+new_run gap
+as_user mv gap/disagg-7 gap/disagg-7.2
+as_user mkdir gap/disagg-7
+(cd / && as_user "$bin/disagg-pack" --epilog --job=7 --restarts=3 --node=n1 "$dir/gap/disagg-7")
+is "$(cd gap && echo job_* disagg-7*/parts)" "job_7.2_failure_$date.tar.gz disagg-7.2/parts" \
+	"the run is found where one before it has left nothing"
 
 # ---- traps
 new_run traps
