@@ -237,8 +237,9 @@ static void put_nodes(struct pack_run *run)
 		disagg_hostlist_fold(&text, run->missing_node, run->missing_count);
 		disagg_strbuf_printf(&text,
 			"; where nodes share no file system it is on the node, in the run "
-			"directory's path or in /tmp/disagg-%s",
-			run->pack->job_id);
+			"directory's path, or in disagg-%s in the job's working directory "
+			"or in /tmp",
+			run->pack->run_id);
 	}
 	put_text(&run->summary, "nodes", &text);
 }

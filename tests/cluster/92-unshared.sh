@@ -109,7 +109,7 @@ is "$(tar xzOf "$made" "job_$job/manifest.json" | jq -r '.missing_nodes | join("
 page=$(tar xzOf "$made" "job_$job/summary.txt")
 prefix=${NODES[0]%0}
 has "$page" "no part came from 2 of 3 nodes: ${prefix}[1,2]" "and its summary"
-has "$(echo "$page" | tr -s ' \n' ' ')" "on the node, in the run directory's path or in /tmp/disagg-$job" "with the place to look at"
+has "$(echo "$page" | tr -s ' \n' ' ')" "in the run directory's path, or in disagg-$job in the job's working directory or in /tmp" "with the place to look at"
 has "$(tar xzOf "$made" "job_$job/processes.txt")" "==== ${NODES[0]}, after the job" "its own part is in it"
 
 # ---- brought together ----
