@@ -21,7 +21,8 @@ int pack_open(struct pack *pack, struct disagg_err *err)
 
 	if (!path)
 		return disagg_err_nomem(err);
-	if (disagg_tree_open(pack->run_dir, &pack->run_fd, err) != 0)
+	/* a stand-in is open: under its name there may be another by now */
+	if (pack->run_fd < 0 && disagg_tree_open(pack->run_dir, &pack->run_fd, err) != 0)
 		return -1;
 	pack->limits = (struct disagg_tree_limits){.depth = TREE_DEPTH,
 		.files = pack->files,
@@ -29,7 +30,8 @@ int pack_open(struct pack *pack, struct disagg_err *err)
 		.check_owner = true,
 		.owner = geteuid()};
 	/* read like every other file of the user's; the reader takes a path */
-	pack->has_state = fstatat(pack->run_fd, "state.json", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	pack->has_state = !pack->not_here &&
+			  fstatat(pack->run_fd, "state.json", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			  S_ISREG(st.st_mode) &&
 			  disagg_state_read(&pack->arena, path, &pack->state, NULL) == 0;
 	if (!pack->job_id && pack->has_state)

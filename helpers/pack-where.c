@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,6 +52,15 @@ static const char *absolute(struct disagg_arena *arena, const char *path)
 	if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
 		return path;
 	return disagg_arena_printf(arena, "%s/%s", cwd, path);
+}
+
+static const char *without_slash(struct disagg_arena *arena, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return disagg_arena_strndup(arena, path, len);
 }
 
 static const char *parent(struct disagg_arena *arena, const char *path)
@@ -114,40 +124,89 @@ static const char *last_run(struct pack *pack, const char *base)
 
 /* ---- a node that does not see the run directory ---- */
 
-/* Anybody may make one of that name in /tmp, but not one that is this user's. */
-static bool is_own(const char *dir)
+static const char *objection(const struct stat *st)
+{
+	if (st->st_uid != geteuid())
+		return "is another user's";
+	if (!S_ISDIR(st->st_mode))
+		return "is no folder";
+	return st->st_mode & (S_IWGRP | S_IWOTH) ? "can be written by others" : NULL;
+}
+
+/* Anybody may make one of that name in /tmp, but not one that is this user's.  -1, and why. */
+static int open_own(const char *dir, const char **why)
 {
 	struct stat st;
 	int fd;
-	bool own;
 
+	*why = "cannot be made";
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return false;
+		return -1;
+	*why = "cannot be opened";
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	own = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	      (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	if (fd >= 0 ? fstat(fd, &st) == 0 : lstat(dir, &st) == 0) {
+		const char *against = objection(&st);
+
+		if (fd >= 0 && !against)
+			return fd;
+		*why = against ? against : *why;
+	}
 	if (fd >= 0)
 		close(fd);
-	return own;
+	return -1;
 }
 
-static const char *stand_in(struct pack *pack, const char *dir, int why)
+static bool has_own_part(const struct pack *pack, int fd)
+{
+	char name[512];
+	struct stat st;
+
+	snprintf(name, sizeof(name), PACK_PARTS "/%s.%s", pack->node, pack->stage);
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Of the runs that it may be, the first that has no such part of this node's. */
+static const char *take_stand_in(struct pack *pack, const char *base, int first, int last)
+{
+	const char *path, *why = NULL;
+	int fd;
+
+	for (int restart = first;; restart++) {
+		path = name_run(pack, base, restart);
+		fd = path ? open_own(path, &why) : -1;
+		if (fd < 0 || restart >= last || !has_own_part(pack, fd))
+			break;
+		close(fd);
+	}
+	if (fd >= 0)
+		pack->run_fd = fd;
+	else if (path)
+		pack->not_instead = disagg_arena_printf(&pack->arena, "'%s' %s", path, why);
+	return fd >= 0 ? path : NULL;
+}
+
+static const char *stand_in(struct pack *pack, const char *dir, int why, enum pack_whose whose)
 {
 	const char *const places[] = {pack->spare, "/tmp"};
 	const char *slash = strrchr(dir, '/'), *name = slash ? slash + 1 : dir;
-	const char *prefix = strncmp(name, "disagg-", 7) == 0 ? "" : "disagg-";
+	const char *prefix = strncmp(name, "disagg-", 7) == 0 ? "" : "disagg-", *path = NULL;
+	int last = most_restarts(pack), first = last > 0 ? last - 1 : 0;
 
+	/* a part that is asked for is of the run that was said */
+	if (whose != PACK_OF_EPILOG)
+		first = last = 0;
+	else if (last < 0)
+		last = MOST_RESTARTS;
 	pack->not_here = dir;
 	pack->not_why = disagg_arena_strdup(&pack->arena, strerror(why));
-	for (size_t i = 0; *name && i < sizeof(places) / sizeof(*places); i++) {
-		const char *path = places[i] ? disagg_arena_printf(&pack->arena, "%s/%s%s",
+	for (size_t i = 0; *name && !path && i < sizeof(places) / sizeof(*places); i++) {
+		const char *base = places[i] ? disagg_arena_printf(&pack->arena, "%s/%s%s",
 						       places[i], prefix, name)
 					     : NULL;
 
-		if (path && is_own(path))
-			return path;
+		path = base ? take_stand_in(pack, base, first, last) : NULL;
 	}
-	return NULL;
+	return path;
 }
 
 static const char *run_of_epilog(struct pack *pack, const char *word)
@@ -157,7 +216,7 @@ static const char *run_of_epilog(struct pack *pack, const char *word)
 
 	if (why == ENOENT)
 		why = mkdir(dir, 0755) == 0 || errno == EEXIST ? absence(dir) : errno;
-	return why ? stand_in(pack, dir, why) : dir;
+	return why ? stand_in(pack, dir, why, PACK_OF_EPILOG) : dir;
 }
 
 static const char *run_of_part(struct pack *pack, const char *word)
@@ -165,7 +224,7 @@ static const char *run_of_part(struct pack *pack, const char *word)
 	int why = absence(word);
 
 	/* whose part it is root cannot tell: as root it would write where a user points */
-	return why && geteuid() != 0 ? stand_in(pack, word, why) : word;
+	return why && geteuid() != 0 ? stand_in(pack, word, why, PACK_OF_PART) : word;
 }
 
 int pack_check_run(struct pack *pack, struct disagg_err *err)
@@ -189,11 +248,15 @@ int pack_check_run(struct pack *pack, struct disagg_err *err)
 
 static const char *run_of(struct pack *pack, const char *word, enum pack_whose whose)
 {
+	bool is_path = strchr(word, '/') != NULL;
 	struct stat st;
 
+	word = without_slash(&pack->arena, word);
+	if (!word)
+		return NULL;
 	if (whose == PACK_OF_EPILOG)
 		return run_of_epilog(pack, word);
-	if (whose == PACK_OF_PART && strchr(word, '/'))
+	if (whose == PACK_OF_PART && is_path)
 		return run_of_part(pack, word);
 	if (lstat(word, &st) == 0 && S_ISDIR(st.st_mode))
 		return word;
@@ -204,10 +267,10 @@ int pack_find(struct pack *pack, const char *word, enum pack_whose whose, struct
 {
 	const char *dir = run_of(pack, word, whose);
 
-	if (!dir && pack->not_here)
+	if (!dir && pack->not_instead)
 		return disagg_err_set(err, DISAGG_MISSING,
-			"there is no '%s' on this node (%s), and none can be made in /tmp",
-			pack->not_here, pack->not_why);
+			"there is no '%s' on this node (%s), and %s", pack->not_here, pack->not_why,
+			pack->not_instead);
 	if (!dir)
 		return disagg_err_set(err, DISAGG_MISSING,
 			"no run of '%s' is found here or in the job's working directory: expected a "

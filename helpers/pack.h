@@ -23,13 +23,13 @@ struct pack {
 	const char *run_dir;  /* absolute */
 	const char *not_here; /* the run directory that run_dir stands in for; NULL: none */
 	const char *not_why;
-	const char *out_dir; /* where the archive goes */
-	const char *spare;   /* and where that has no room; NULL */
+	const char *not_instead; /* why there is no stand-in: "'/tmp/disagg-1' is ..." */
+	const char *out_dir;	 /* where the archive goes */
+	const char *spare;	 /* and where that has no room; NULL */
 	const char *job_id;
 	const char *run_id; /* "1234", and "1234.2" after the second restart */
 	int restart;	    /* of the job, of this run; 0: its first */
-	int restarts; /* that Slurm counts at its end: over `restart` it was requeued; -1: not told
-		       */
+	int restarts; /* Slurm's count at its end; over `restart` it was requeued; -1: not told */
 	const char *node;	      /* this one */
 	const char *stage;	      /* of the part: "run" while the job runs, "end" after it */
 	bool any_stage;		      /* a part of either does */
@@ -78,8 +78,10 @@ enum pack_whose {
 /*
  * run_dir and out_dir, from a job's number or a folder; root becomes the owner of the run.
  * Where the run directory is not on this node and cannot be made, a part goes to
- * disagg-JOB in `spare`, else in /tmp: a folder that is this user's alone to write.  Root's
- * has no such place.
+ * disagg-JOB in `spare`, else in /tmp: a folder that is this user's alone to write, open in
+ * run_fd.  Root's has no such place.  As an epilog cannot see there which run of the job it
+ * is of, it takes the first of disagg-JOB.N without a part of this node's, N being the count
+ * of restarts less one, or that count.
  * DISAGG_MISSING: neither is there.
  */
 int pack_find(struct pack *pack, const char *word, enum pack_whose whose, struct disagg_err *err);

@@ -91,6 +91,10 @@ is "$(for made in again/job_*; do
 	tar xzOf "$made" --wildcards '*/summary.txt' | head -n 1 | cut -d: -f1,2
 	tar xzOf "$made" --wildcards '*/manifest.json' | jq -r '"\(.job_id) \(.restart)"'
 done | paste -sd'|')" "job 7, restart 1: success|7 1|job 7, restart 2: failure|7 2|job 7: failure|7 0" "and says which run it is of"
+(cd again && as_user "$bin/disagg-pack" --job=7 --nodes=n1 disagg-7.2 >/dev/null)
+tar xzOf again/job_7.2_* job_7.2/summary.txt | tr -s ' \n' ' ' |
+	grep -q "in the run directory's path, or in disagg-7.2 in the job's working directory or in /tmp"
+ok $? "and where the part of a node may be that does not see it"
 new_run requeued
 rm requeued/disagg-7/state.json
 for restarts in 0 1; do
@@ -244,21 +248,42 @@ chmod 1777 alone/tmp
 chmod 755 alone/bin alone
 chown "$user" alone/outside # another's link to it
 # /tmp is alone/tmp there, and what is below the real one is out of sight
-part() { # prints what it says
+part() { # [OPTION...] PATH: prints what it says
 	unshare -m bash -c "exec 9<alone/bin && mount --bind alone/tmp /tmp && cd / && exec setpriv --reuid=$user \
-		--regid=$(id -g "$user") --clear-groups /proc/self/fd/9/disagg-pack --part --node=n1 /nowhere/disagg-7" 2>&1
+		--regid=$(id -g "$user") --clear-groups ${watch-} /proc/self/fd/9/disagg-pack --node=n1 $*" 2>&1
 }
-is "$(part)" "disagg-pack: there is no '/nowhere/disagg-7' on n1 (No such file or directory): the part is in '/tmp/disagg-7'" \
+is "$(part --part /nowhere/disagg-7/)" "disagg-pack: there is no '/nowhere/disagg-7' on n1 (No such file or directory): the part is in '/tmp/disagg-7'" \
 	"a part of a run directory that is not there goes to /tmp"
 is "$(stat -c '%U %a' alone/tmp/disagg-7) $(ls alone/tmp/disagg-7/parts)" "$user 700 n1.end" "as the user's alone"
 rm -r alone/tmp/disagg-7
-refused="disagg-pack: there is no '/nowhere/disagg-7' on this node (No such file or directory), and none can be made in /tmp"
-for trap in 'mkdir -m 777' 'ln -s ../outside' 'as_user mkdir -m 777'; do
+refused="disagg-pack: there is no '/nowhere/disagg-7' on this node (No such file or directory), and '/tmp/disagg-7'"
+while IFS=: read -r trap why; do
 	$trap alone/tmp/disagg-7
-	is "$(part)$(find alone/outside alone/tmp/disagg-7/ -mindepth 1)" "$refused" \
+	is "$(part --part /nowhere/disagg-7)$(find alone/outside alone/tmp/disagg-7/ -mindepth 1)" "$refused $why" \
 		"but not where another could write: $trap"
 	rm -r alone/tmp/disagg-7
+done <<'TRAPS'
+mkdir -m 700:is another user's
+ln -s ../outside:is another user's
+as_user ln -s ../outside:is no folder
+as_user mkdir -m 777:can be written by others
+TRAPS
+chmod 1777 alone/tmp
+watch="strace -qq -e trace=open,openat -o /tmp/opened" part --part /nowhere/disagg-7 >/dev/null
+is "$(grep -c '"/tmp/disagg-7"' alone/tmp/opened)" 1 "what was looked at is what is written into"
+rm -r alone/tmp/disagg-7
+# the job was requeued twice: Slurm counts a run more at the end of the first two
+for restarts in 1 2 2 2; do
+	part --epilog --nodes=n0,n1 --job=7 --restarts=$restarts /nowhere/disagg-7
 done
+is "$(cd alone/tmp && echo disagg-7*/parts/*) $(jq .restart alone/tmp/*/parts/*/manifest.json | xargs)" \
+	"disagg-7.1/parts/n1.end disagg-7.2/parts/n1.end disagg-7/parts/n1.end 1 2 0" "each run of a job has its own there"
+rm -r alone/tmp/disagg-7*
+for _ in 1 2; do
+	part --epilog --nodes=n0,n1 --job=7 /nowhere/disagg-7
+done
+is "$(cd alone/tmp && echo disagg-7*/parts/*)" "disagg-7.1/parts/n1.end disagg-7/parts/n1.end" \
+	"also where Slurm does not tell how many"
 
 # ---- files that change
 new_run growing
