@@ -77,6 +77,16 @@ static bool has(const struct disagg_node *section, const char *key)
 	return node && !disagg_node_is_null(node);
 }
 
+/* A suite that there is not: it has been told, and the rest is read as of one that there is. */
+static bool is_other_suite(const struct disagg_node *section)
+{
+	const struct disagg_node *suite = section ? disagg_node_get(section, "suite") : NULL;
+
+	return suite &&
+	       (suite->kind != DISAGG_SCALAR ||
+		       strcmp(suite->text, disagg_probing_suites[DISAGG_PROBING_NONE]) != 0);
+}
+
 int disagg_probing_read(struct disagg_import *import)
 {
 	struct disagg_schema_walk walk = {.arena = import->arena,
@@ -93,7 +103,8 @@ int disagg_probing_read(struct disagg_import *import)
 	if (own && disagg_schema_read(&walk, &disagg_probing_table, own, probing))
 		return -1;
 	probing->own = own;
-	if ((own || common) && !has(own, "suite") && !has(common, "suite"))
+	if (((own || common) && !has(own, "suite") && !has(common, "suite")) ||
+		(probing->suite == DISAGG_PROBING_NONE && is_other_suite(own)))
 		probing->suite = DISAGG_PROBING_QUICK;
 	if (!probing->timeout.set)
 		probing->timeout = (struct disagg_int){true, suite_timeout[probing->suite]};

@@ -49,6 +49,12 @@ static void test_good(void)
 
 static void test_bad(void)
 {
+	struct jobtext jt;
+
+	jobtext_load(&jt, HEAD "probes: {suite: quik}\n", NULL);
+	ok(strstr(jt.text, "did you mean 'quick'") && !strstr(jt.text, "roles:"),
+		"a suite that there is not, of a job without roles, is one mistake");
+	disagg_arena_release(&jt.arena);
 	is_probing(HEAD ROLES "probes: {suit: quick}\n", NULL,
 		"E job.yaml:5:10: probes: unknown key 'suit', did you mean 'suite'?");
 	is_probing(HEAD ROLES "probes: {suite: slow}\n", NULL,
