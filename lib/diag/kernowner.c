@@ -8,6 +8,7 @@
 
 #define MOST_NAME 15u
 #define DIGITS	  "0123456789"
+#define HEX	  DIGITS "abcdefABCDEF"
 
 enum whose { UNKNOWN, OURS, OTHERS };
 
@@ -54,14 +55,25 @@ static char *behind(char *text, const char *key)
 	return at ? at + strlen(key) : NULL;
 }
 
-/* Bytes before the last `end` that a name of 15 bytes could be before. */
-static size_t name_len(const char *name, char end)
+/* How long `most` bytes of a name are here, where "\\xNN" may be one. */
+static size_t room_of(const char *name, unsigned most)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i <= MOST_NAME && name[i]; i++)
-		if (name[i] == end)
-			len = i;
+	for (unsigned i = 0; i < most && name[len]; i++)
+		len += name[len] == '\\' && name[len + 1] == 'x' && strspn(name + len + 2, HEX) >= 2
+			       ? 4
+			       : 1;
+	return len;
+}
+
+/* What is before the last `end` that a name of `most` bytes could be before; 0: none is. */
+static size_t name_len(const char *name, const char *end, unsigned most)
+{
+	size_t len = 0, room = room_of(name, most);
+
+	for (const char *at = strstr(name, end); at && at <= name + room; at = strstr(at + 1, end))
+		len = (size_t)(at - name);
 	return len;
 }
 
@@ -147,7 +159,7 @@ static enum whose read_killed(struct disagg_kernowner *owner, char *text, struct
 	pid = number_at(named->pid);
 	named->name = behind(named->pid, " (");
 	if (named->name)
-		named->name_len = name_len(named->name, ')');
+		named->name_len = name_len(named->name, ")", MOST_NAME);
 	owner->victim = 0;
 	if (pid > 0 && pid == victim)
 		return owner->victim_ours ? OURS : OTHERS;
@@ -162,11 +174,11 @@ static enum whose read_xid(struct disagg_kernowner *owner,
 	named->pid = behind(text, ", pid=");
 	named->name = named->pid ? behind(named->pid, "name=") : NULL;
 	if (named->name) {
-		const char *end = strstr(named->name, ", ");
+		unsigned most = *named->name == '\'' ? MOST_NAME + 2 : MOST_NAME;
 
-		named->name_len = end ? (size_t)(end - named->name) : strlen(named->name);
-		if (named->name_len > MOST_NAME + 2) /* quotes */
-			named->name_len = MOST_NAME + 2;
+		named->name_len = room_of(named->name, most);
+		if (named->name[named->name_len])
+			named->name_len = name_len(named->name, ", ", most);
 	}
 	whose = by_proc(owner, finding->event.pid);
 	return whose == UNKNOWN && has_gpu(owner, finding->event.pci) ? OURS : whose;
@@ -179,7 +191,7 @@ static enum whose read_hung(struct disagg_kernowner *owner, char *text, struct n
 
 	if (!name)
 		name = behind(text, "! [");
-	colon = name ? name + name_len(name, ':') : NULL;
+	colon = name ? name + name_len(name, ":", MOST_NAME) : NULL;
 	if (!colon || colon == name)
 		return UNKNOWN;
 	*named = (struct named){.pid = colon + 1, .name = name, .name_len = (size_t)(colon - name)};
@@ -206,7 +218,7 @@ bool disagg_kernowner_mask(
 	/* a node that has no memory left concerns all who are on it; a limit, its own */
 	if (finding->cls == DISAGG_KMSG_OOM && whose == OTHERS && strncmp(text, "Out", 3) != 0)
 		return false;
-	if (finding->cls != DISAGG_KMSG_XID && !named.name)
+	if (named.name ? named.name_len == 0 : finding->cls != DISAGG_KMSG_XID)
 		return false; /* of a form that is not known */
 	star(named.name, named.name_len);
 	star(named.pid, named.pid ? strspn(named.pid, DIGITS) : 0);

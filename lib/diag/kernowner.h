@@ -11,7 +11,9 @@
  * What the kernel tells (mm/oom_kill.c): "oom-kill:...,task_memcg=CGROUP,task=NAME,pid=N,
  * uid=N", then "... Killed process N (NAME) ..., UID:N ...", without UID before Linux 5.3.
  * kernel/hung_task.c and watchdog.c have "NAME:N", NVIDIA's driver "pid=N, name=NAME", and
- * none of them a user.  NAME is 15 bytes of that user's choice.
+ * none of them a user.  NAME is up to 15 bytes of that user's choice; of these /dev/kmsg
+ * writes what is no printable ASCII, and the backslash, as "\xNN"
+ * (Documentation/ABI/testing/dev-kmsg).
  */
 struct disagg_kernowner {
 	int64_t uid;	 /* the user's; -1: all may be told */
@@ -27,8 +29,8 @@ struct disagg_kernowner {
 
 /*
  * In place: name and pid become '*' where the process is not the user's, nor root's outside
- * of a job, nor known to be.  False: the line is not the user's at all, for it is of the
- * memory limit of somebody else's processes.
+ * of a job, nor known to be.  False: the line is not to be told, for it is of the memory
+ * limit of somebody else's processes, or where the name in it ends cannot be read.
  */
 bool disagg_kernowner_mask(
 	struct disagg_kernowner *owner, const struct disagg_kmsg_finding *finding, char *text);

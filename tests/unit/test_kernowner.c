@@ -17,6 +17,11 @@
 	") total-vm:912kB, anon-rss:7kB, file-rss:0kB, shmem-rss:0kB, UID:" uid                    \
 	" pgtables:16kB oom_score_adj:0"
 
+#define WIDE5	"\\xd0\\xbf\\xd1\\x80\\xd0"
+#define WIDE	WIDE5 WIDE5 WIDE5
+#define STARS20 "********************"
+#define STARS60 STARS20 STARS20 STARS20
+
 /* after NULL: the line is left out; "": it stays as it is */
 static const struct {
 	const char *text, *after, *what;
@@ -45,6 +50,16 @@ static const struct {
 		"one with brackets in its name"},
 	{"Out of memory: Killed process 90 (sshd) total-vm:1kB, UID:0 pgtables:1kB", "",
 		"the system's"},
+	{"Out of memory: Killed process 90 (" WIDE ") total-vm:1kB, UID:1001 pgtables:1kB",
+		"Out of memory: Killed process ** (" STARS60
+		") total-vm:1kB, UID:1001 pgtables:1kB",
+		"one of 15 bytes that are not ASCII"},
+	{"Out of memory: Killed process 90 (\\xd0\\xbf) \\x5cx) total-vm:1kB, UID:1001",
+		"Out of memory: Killed process ** (***************) total-vm:1kB, UID:1001",
+		"one with brackets behind such bytes"},
+	{"Out of memory: Killed process 90 (python3) total-vm:1kB, UID:1000", "", "the user's own"},
+	{"Out of memory: Killed process 90 (0123456789abcdef) total-vm:1kB, UID:1001", NULL,
+		"a name that does not end"},
 	{"Out of memory: Kill process 90 (x) score 9 or sacrifice child",
 		"Out of memory: Kill process ** (*) score 9 or sacrifice child",
 		"of a kernel that does not tell the user"},
@@ -54,6 +69,20 @@ static const struct {
 		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=******, Ch 00000010", "another GPU"},
 	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=secret",
 		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=******", "with nothing behind"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=" WIDE ", Ch 00000010",
+		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=" STARS60 ", Ch 00000010",
+		"a name that is not ASCII"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=a, topsecret, Ch 00000010",
+		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=************, Ch 00000010",
+		"a name with a comma"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=a, topsecret",
+		"NVRM: Xid (PCI:0000:2a:00): 31, pid=**, name=************",
+		"the same with nothing behind"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid='<unknown>', name=<unknown>, Ch 00000010",
+		"NVRM: Xid (PCI:0000:2a:00): 31, pid='<unknown>', name=*********, Ch 00000010",
+		"a process that the driver does not know"},
+	{"NVRM: Xid (PCI:0000:2a:00): 31, pid=91, name=0123456789abcdef, Ch 00000010", NULL,
+		"a name that does not end"},
 	{"NVRM: Xid (PCI:0000:2a:00): 79, GPU has fallen off the bus.", "", "no process"},
 	{"NVRM: Xid (PCI:0000:1b:00): 31, pid=1001, name=secret, Ch 00000010",
 		"NVRM: Xid (PCI:0000:1b:00): 31, pid=****, name=******, Ch 00000010",
@@ -63,6 +92,9 @@ static const struct {
 	{"INFO: task kworker/u8:1:1 blocked for more than 120 seconds.", "", "the kernel's"},
 	{"INFO: task a:b:1001 blocked for more than 120 seconds.",
 		"INFO: task ***:**** blocked for more than 120 seconds.", "another user's"},
+	{"INFO: task " WIDE ":1001 blocked for more than 120 seconds.",
+		"INFO: task " STARS60 ":**** blocked for more than 120 seconds.",
+		"one that is not ASCII"},
 	{"INFO: task gone:1002 blocked for more than 120 seconds.",
 		"INFO: task ****:**** blocked for more than 120 seconds.", "one that is gone"},
 	{"watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [secret:1001]",
