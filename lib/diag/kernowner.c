@@ -184,35 +184,90 @@ static enum whose read_xid(struct disagg_kernowner *owner,
 	return whose == UNKNOWN && has_gpu(owner, finding->event.pci) ? OURS : whose;
 }
 
+/* "NAME:7" */
+static enum whose read_pair(struct disagg_kernowner *owner, char *name, struct named *named)
+{
+	*named = (struct named){.name = name, .name_len = name_len(name, ":", MOST_NAME)};
+	if (named->name_len == 0)
+		return UNKNOWN;
+	named->pid = name + named->name_len + 1;
+	return by_proc(owner, number_at(named->pid));
+}
+
 /* "INFO: task NAME:7 blocked for", "soft lockup - CPU#3 stuck for 22s! [NAME:7]" */
 static enum whose read_hung(struct disagg_kernowner *owner, char *text, struct named *named)
 {
-	char *name = behind(text, "INFO: task "), *colon;
+	char *name = behind(text, "INFO: task ");
 
 	if (!name)
 		name = behind(text, "! [");
-	colon = name ? name + name_len(name, ":", MOST_NAME) : NULL;
-	if (!colon || colon == name)
-		return UNKNOWN;
-	*named = (struct named){.pid = colon + 1, .name = name, .name_len = (size_t)(colon - name)};
-	return by_proc(owner, number_at(named->pid));
+	return name ? read_pair(owner, name, named) : UNKNOWN;
+}
+
+/* "Memory failure: 0x12345: Sending SIGBUS to NAME:7 due to hardware memory corruption" */
+static enum whose read_memory(struct disagg_kernowner *owner, char *text, struct named *named)
+{
+	static const char *const before[] = {"Sending SIGBUS to ", "Killing ", "forcibly killing ",
+		"Cannot send advisory machine check signal to "};
+	char *said = behind(text, "Memory failure: 0x");
+
+	said = said ? behind(said, ": ") : NULL;
+	for (size_t i = 0; said && i < sizeof(before) / sizeof(*before); i++)
+		if (strncmp(said, before[i], strlen(before[i])) == 0)
+			return read_pair(owner, said + strlen(before[i]), named);
+	return OURS;
+}
+
+/*
+ * "EXT4-fs error (device sda1): ext4_lookup:1815: inode #2: comm NAME: path PATH: ..."; paths,
+ * and names of files in quotes, are a user's as much.  No pid: whose it is cannot be told.
+ */
+static enum whose read_disk(char *text, struct named *named)
+{
+	char *name = behind(text, ": comm "), *path, *quote;
+
+	if (!name)
+		return OURS;
+	named->name = name;
+	named->name_len = name_len(name, ": ", MOST_NAME);
+	path = strstr(name, ": path ");
+	quote = strchr(name + named->name_len, '\'');
+	if (path)
+		star(path + 2, strlen(path + 2));
+	else if (quote)
+		star(quote, strlen(quote));
+	return UNKNOWN;
+}
+
+static enum whose read_line(struct disagg_kernowner *owner,
+	const struct disagg_kmsg_finding *finding, char *text, struct named *named)
+{
+	switch (finding->cls) {
+	case DISAGG_KMSG_OOM:
+		return strncmp(text, "oom-kill:", 9) == 0 ? read_victim(owner, text, named)
+							  : read_killed(owner, text, named);
+	case DISAGG_KMSG_XID:
+		return read_xid(owner, finding, text, named);
+	case DISAGG_KMSG_HUNG:
+		return read_hung(owner, text, named);
+	case DISAGG_KMSG_MCE:
+		return read_memory(owner, text, named);
+	case DISAGG_KMSG_DISK:
+		return read_disk(text, named);
+	default:
+		return OURS;
+	}
 }
 
 bool disagg_kernowner_mask(
 	struct disagg_kernowner *owner, const struct disagg_kmsg_finding *finding, char *text)
 {
 	struct named named = {0};
-	enum whose whose = OURS;
+	enum whose whose;
 
 	if (owner->uid < 0)
 		return true;
-	if (finding->cls == DISAGG_KMSG_OOM)
-		whose = strncmp(text, "oom-kill:", 9) == 0 ? read_victim(owner, text, &named)
-							   : read_killed(owner, text, &named);
-	else if (finding->cls == DISAGG_KMSG_XID)
-		whose = read_xid(owner, finding, text, &named);
-	else if (finding->cls == DISAGG_KMSG_HUNG)
-		whose = read_hung(owner, text, &named);
+	whose = read_line(owner, finding, text, &named);
 	if (whose == OURS)
 		return true;
 	/* a node that has no memory left concerns all who are on it; a limit, its own */

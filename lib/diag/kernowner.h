@@ -10,10 +10,10 @@
  *
  * What the kernel tells (mm/oom_kill.c): "oom-kill:...,task_memcg=CGROUP,task=NAME,pid=N,
  * uid=N", then "... Killed process N (NAME) ..., UID:N ...", without UID before Linux 5.3.
- * kernel/hung_task.c and watchdog.c have "NAME:N", NVIDIA's driver "pid=N, name=NAME", and
- * none of them a user.  NAME is up to 15 bytes of that user's choice; of these /dev/kmsg
- * writes what is no printable ASCII, and the backslash, as "\xNN"
- * (Documentation/ABI/testing/dev-kmsg).
+ * kernel/hung_task.c, watchdog.c and mm/memory-failure.c have "NAME:N", fs/ext4/super.c "comm
+ * NAME: ", NVIDIA's driver "pid=N, name=NAME", and none of them a user.  NAME is up to 15 bytes of
+ * that user's choice; of these /dev/kmsg writes what is no printable ASCII, and the backslash, as
+ * "\xNN" (Documentation/ABI/testing/dev-kmsg).
  */
 struct disagg_kernowner {
 	int64_t uid;	 /* the user's; -1: all may be told */

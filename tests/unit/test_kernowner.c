@@ -17,6 +17,10 @@
 	") total-vm:912kB, anon-rss:7kB, file-rss:0kB, shmem-rss:0kB, UID:" uid                    \
 	" pgtables:16kB oom_score_adj:0"
 
+#define BAD_PAGE "Memory failure: 0x12345: "
+#define CORRUPT	 " due to hardware memory corruption"
+#define EXT4	 "EXT4-fs error (device sda1): ext4_lookup:1815: inode #2: comm "
+
 #define WIDE5	"\\xd0\\xbf\\xd1\\x80\\xd0"
 #define WIDE	WIDE5 WIDE5 WIDE5
 #define STARS20 "********************"
@@ -99,6 +103,28 @@ static const struct {
 		"INFO: task ****:**** blocked for more than 120 seconds.", "one that is gone"},
 	{"watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [secret:1001]",
 		"watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [******:****]", "on a CPU"},
+	/* memory and disks */
+	{BAD_PAGE "Sending SIGBUS to python3:1000" CORRUPT, "", "the user's, of a bad page"},
+	{BAD_PAGE "Sending SIGBUS to Killing x:1001" CORRUPT,
+		BAD_PAGE "Sending SIGBUS to *********:****" CORRUPT, "another user's"},
+	{BAD_PAGE "Killing topsecret:4242" CORRUPT, BAD_PAGE "Killing *********:****" CORRUPT,
+		"one that is gone"},
+	{BAD_PAGE "forcibly killing topsecret:4242 because of failure",
+		BAD_PAGE "forcibly killing *********:**** because of failure", "by force"},
+	{BAD_PAGE "Killing 0123456789abcdef:4242" CORRUPT, NULL, "a name that does not end"},
+	{BAD_PAGE "recovery action for dirty LRU page: Recovered", "", "no process, of a page"},
+	{EXT4 "topsecret: deleted inode referenced: 12",
+		EXT4 "*********: deleted inode referenced: 12", "of a file system"},
+	{EXT4 "a: topsecret: deleted inode", EXT4 "************: deleted inode",
+		"one with a colon in its name"},
+	{EXT4 WIDE ": deleted inode", EXT4 STARS60 ": deleted inode", "one that is not ASCII"},
+	{EXT4 "topsecret: path /home/x: bad entry", EXT4 "*********: ***********************",
+		"with a file's path"},
+	{EXT4 "topsecret: '0' linked to parent dir", EXT4 "*********: ************************",
+		"with a file's name"},
+	{EXT4 "0123456789abcdef: deleted inode", NULL, "a name that does not end there"},
+	{"EXT4-fs error (device sda1) in ext4_evict_inode:1: Journal has aborted", "",
+		"no process, of a file system"},
 	/* a form that is not known */
 	{"INFO: task none blocked for more than 120 seconds.", NULL, "none that can be read"},
 	{"mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 7: 8c00", "", "the machine's"},
