@@ -134,24 +134,40 @@ static enum whose read_victim(struct disagg_kernowner *owner, char *text, struct
 	size_t len = task ? (size_t)(task - cgroup) - strlen(",task=") : 0;
 	enum whose whose;
 
+	owner->victim = 0;
 	named->pid = behind_last(text, ",pid=");
 	if (!task || !named->pid)
 		return UNKNOWN;
 	named->name = task;
 	named->name_len = (size_t)(named->pid - task) - strlen(",pid=");
-	whose = owner->job && is_of_job(cgroup, len, owner->job)
-			? OURS
-			: by_uid(owner, number_at(behind_last(text, ",uid=")),
-				  memmem(cgroup, len, "/job_", 5) != NULL);
+	owner->victim_of_job = owner->job && is_of_job(cgroup, len, owner->job);
+	whose = owner->victim_of_job ? OURS
+				     : by_uid(owner, number_at(behind_last(text, ",uid=")),
+					       memmem(cgroup, len, "/job_", 5) != NULL);
 	owner->victim = number_at(named->pid);
 	owner->victim_ours = whose == OURS;
 	return whose;
 }
 
+/*
+ * One that the kernel kills with the victim (memory.oom.group), or after it without another
+ * "oom-kill:", which is limited in rate: so the line may be the job's, as the victim was, but
+ * the process is named only by its user.  Root's is a job's or a daemon's, not the node's.
+ */
+static enum whose by_victim(const struct disagg_kernowner *owner, int64_t uid)
+{
+	if (uid == owner->uid)
+		return OURS;
+	if (owner->victim > 0)
+		return owner->victim_of_job ? UNKNOWN : OTHERS;
+	return by_uid(owner, uid, true);
+}
+
 /* "Killed process 7 (NAME) total-vm:1kB, ..., UID:1000 pgtables:..." */
 static enum whose read_killed(struct disagg_kernowner *owner, char *text, struct named *named)
 {
-	int64_t pid, victim = owner->victim;
+	char *rest;
+	int64_t pid, uid;
 
 	named->pid = behind(text, " process ");
 	if (!named->pid)
@@ -160,10 +176,13 @@ static enum whose read_killed(struct disagg_kernowner *owner, char *text, struct
 	named->name = behind(named->pid, " (");
 	if (named->name)
 		named->name_len = name_len(named->name, ")", MOST_NAME);
-	owner->victim = 0;
-	if (pid > 0 && pid == victim)
+	rest = named->name ? named->name + named->name_len : named->pid;
+	uid = number_at(behind_last(rest, " UID:"));
+	if (strncmp(text, "Memory cgroup", 13) != 0)
+		return by_uid(owner, uid, false);
+	if (pid > 0 && pid == owner->victim)
 		return owner->victim_ours ? OURS : OTHERS;
-	return by_uid(owner, number_at(behind_last(text, " UID:")), false);
+	return by_victim(owner, uid);
 }
 
 static enum whose read_xid(struct disagg_kernowner *owner,

@@ -9,7 +9,8 @@
  * node may have been another's too.
  *
  * What the kernel tells (mm/oom_kill.c): "oom-kill:...,task_memcg=CGROUP,task=NAME,pid=N,
- * uid=N", then "... Killed process N (NAME) ..., UID:N ...", without UID before Linux 5.3.
+ * uid=N", then "... Killed process N (NAME) ..., UID:N ...", without UID before Linux 5.3,
+ * and with memory.oom.group (Linux 4.19) one such line for each process of the cgroup.
  * kernel/hung_task.c, watchdog.c and mm/memory-failure.c have "NAME:N", fs/ext4/super.c "comm
  * NAME: ", NVIDIA's driver "pid=N, name=NAME", and none of them a user.  NAME is up to 15 bytes of
  * that user's choice; of these /dev/kmsg writes what is no printable ASCII, and the backslash, as
@@ -22,9 +23,9 @@ struct disagg_kernowner {
 	const char *const *pci;
 	unsigned pci_count;
 	const char *proc; /* "/proc": whose a process is that still runs; NULL: not asked */
-	/* the last victim of "oom-kill:", which the next line is about; begin with 0 */
+	/* of the last "oom-kill:", with whom others of its cgroup may be killed; begin with 0 */
 	int64_t victim;
-	bool victim_ours;
+	bool victim_ours, victim_of_job;
 };
 
 /*

@@ -26,6 +26,10 @@
 #define STARS20 "********************"
 #define STARS60 STARS20 STARS20 STARS20
 
+#define KILLED_OLD(name, pid)                                                                      \
+	"Memory cgroup out of memory: Killed process " pid " (" name                               \
+	") total-vm:912kB, anon-rss:7kB, file-rss:0kB, shmem-rss:0kB"
+
 /* after NULL: the line is left out; "": it stays as it is */
 static const struct {
 	const char *text, *after, *what;
@@ -45,6 +49,26 @@ static const struct {
 	{VICTIM("7", "own", "87", "1000"), "", "another job of this user"},
 	{KILLED("other", "88", "1001"), NULL, "another victim than that one"},
 	{KILLED("own", "89", "1000"), "", "one of which no line was before"},
+	/* a whole cgroup */
+	{VICTIM("42", "python3", "100", "1000"), "", "the job's victim, of a group"},
+	{KILLED("python3", "100", "1000"), "", "its end"},
+	{KILLED("python3", "101", "1000"), "", "the user's, killed with it"},
+	{KILLED("mapped", "102", "100000"), KILLED("******", "***", "100000"),
+		"one of another number in the job's group"},
+	{KILLED("helper", "103", "0"), KILLED("******", "***", "0"), "root's in the job's group"},
+	{KILLED_OLD("helper", "104"), KILLED_OLD("******", "***"),
+		"one of a kernel that does not tell the user, in the job's group"},
+	{KILLED("daemon", "100", "0"), "", "the victim once more"},
+	{VICTIM("7", "daemon", "110", "0"), NULL, "the victim of another job's group"},
+	{KILLED("daemon", "110", "0"), NULL, "its end, in that group"},
+	{KILLED("slurmstepd", "111", "0"), NULL, "root's in another job's group"},
+	{KILLED("secret", "112", "1001"), NULL, "another user's in that group"},
+	{KILLED_OLD("secret", "113"), NULL, "one whose user is not told, in that group"},
+	{KILLED("a UID:1000", "114", "1001"), NULL, "a name that looks like the end of a line"},
+	{MEMCG "/x", NULL, "a form without a victim"},
+	{KILLED("slurmstepd", "115", "0"), NULL, "root's, of which no line was before"},
+	{KILLED_OLD("a UID:1000", "116"), KILLED_OLD("**********", "***"),
+		"such a name where the user is not told"},
 	/* a node that has no memory */
 	{"Out of memory: Killed process 90 (secret) total-vm:1kB, UID:1001 pgtables:1kB",
 		"Out of memory: Killed process ** (******) total-vm:1kB, UID:1001 pgtables:1kB",
