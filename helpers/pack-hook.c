@@ -177,19 +177,21 @@ static int start_packer(struct hook *hook, int kernel_fd, struct disagg_err *err
 static int start_reader(struct hook *hook, int kernel_fd, struct disagg_err *err)
 {
 	const char *start = getenv("SLURM_JOB_START_TIME"), *gpus = getenv("SLURM_JOB_GPUS");
-	char since[64];
-	const char *argv[] = {"disagg-pack", "--kernel-lines", since,
+	int64_t since;
+	bool begun = start && disagg_num_int(start, 1, INT64_MAX, &since) == 0;
+
+	if (!begun)
+		since = (int64_t)time(NULL) - WINDOW_S;
+	/* of GPUs that were another's before the job, a process that is gone is not the job's */
+	const char *argv[] = {"disagg-pack", "--kernel-lines",
+		disagg_arena_printf(&hook->arena, "--since=%lld", (long long)since),
 		disagg_arena_printf(&hook->arena, "--uid=%u", (unsigned)hook->uid),
 		disagg_arena_printf(&hook->arena, "--job=%s", hook->job),
-		disagg_arena_printf(&hook->arena, "--gpus=%s", or_empty(gpus)), NULL};
+		disagg_arena_printf(&hook->arena, "--gpus=%s", begun ? or_empty(gpus) : ""), NULL};
 	pid_t parent;
 
-	if (!argv[3] || !argv[4] || !argv[5])
+	if (!argv[2] || !argv[3] || !argv[4] || !argv[5])
 		return disagg_err_nomem(err);
-	if (start && strlen(start) < 20)
-		snprintf(since, sizeof(since), "--since=%s", start);
-	else
-		snprintf(since, sizeof(since), "--since=%lld", (long long)time(NULL) - WINDOW_S);
 	parent = getpid();
 	hook->reader = fork();
 	if (hook->reader == 0) {

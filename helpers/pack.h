@@ -108,6 +108,12 @@ struct pack_hook {
  * SLURM_NODELIST, SLURMD_NODENAME, SPANK_DISAGG_RUN_DIR): starts `disagg-pack --epilog` as the
  * job's user and a reader of the kernel log as root, with a pipe between, and ends both at the
  * deadline.  Root opens nothing below the user's path.  A job without --disagg-config: 0.
+ *
+ * Where SLURM_JOB_START_TIME does not tell when the job began, the reader takes the last hour
+ * and is not told SLURM_JOB_GPUS: a process on these GPUs may have been another job's then.
+ * Of shards that variable has the GPU (gres/shard), which others use meanwhile, and nothing in
+ * the environment tells these from whole GPUs: on such nodes a process of another user that
+ * met an Xid there and is gone can be named.
  */
 int pack_hook(const struct pack_hook *hook, struct disagg_err *err);
 

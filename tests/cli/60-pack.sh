@@ -226,12 +226,29 @@ cat >kernel.log <<'LOG'
 3,2,1000001,-;Memory cgroup out of memory: Killed process 91 (theirs) total-vm:1kB, UID:1001 pgtables:1kB
 3,3,1000002,-;Memory cgroup out of memory: Killed process 92 (ours) total-vm:1kB, UID:1000 pgtables:1kB
 3,4,1000003,-;NVRM: Xid (PCI:0000:1b:00): 31, pid=93, name=theirs, Ch 00000010
+3,5,1000004,-;Memory failure: 0x12345: Sending SIGBUS to theirs:94 due to hardware memory corruption
+3,6,1000005,-;EXT4-fs error (device sda1): ext4_lookup:1815: inode #2: comm theirs: deleted inode referenced: 12
 LOG
 "$bin/disagg-pack" --kernel-lines --uid=1000 --job=7 kernel.log >lines
 is "$(grep -c theirs lines) $(grep -c 'process 92 (ours)' lines) $(grep -c '31, pid=\*\*, name=' lines)" "0 1 1" \
 	"the kernel's lines name no process of other users"
 is "$(tail -n 1 lines)" "(2 lines about other users' limits are left out)" "and those of others' limits are counted"
-is "$("$bin/disagg-pack" --kernel-lines kernel.log | grep -c theirs)" 3 "root sees all"
+is "$("$bin/disagg-pack" --kernel-lines kernel.log | grep -c theirs)" 5 "root sees all"
+# the hook starts its own path, where this stands in for the reader then
+cp "$bin/disagg-pack" hooked
+printf '#!/bin/sh\n[ "$1" != --kernel-lines ] || printf "%%s\\n" "$@" >%s/told\n' "$dir" >reader
+chmod 755 hooked reader
+new_run told-run
+told() { # NAME=VALUE...: what the reader is told of the job's GPUs and begin
+	unshare -m bash -c 'exec 9<hooked && mount --bind reader hooked && exec env -i "$@"' sh \
+		SPANK_DISAGG_RUN_DIR="$dir/told-run/disagg-%j" SLURM_JOB_ID=7 SLURM_JOB_UID="$(id -u "$user")" \
+		SLURMD_NODENAME=n1 SLURM_JOB_NODELIST=n1 "$@" timeout 60 /proc/self/fd/9 --hook --deadline=20
+	grep -xE -e '--gpus=.*|--since=1795731000' told | paste -sd' '
+}
+is "$(told SLURM_JOB_GPUS=0,1 SLURM_JOB_START_TIME=1795731000)" "--since=1795731000 --gpus=0,1" \
+	"the GPUs of a job that began at a known time are the user's"
+is "$(told SLURM_JOB_GPUS=0,1)" "--gpus=" "those of one whose begin is not told may have been another's"
+is "$(told SLURM_JOB_GPUS=0,1 SLURM_JOB_START_TIME=Unknown)" "--gpus=" "a begin that is no number is none"
 new_run blind
 unshare -m sh -c 'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && exec env -i "$@"' sh \
 	SPANK_DISAGG_RUN_DIR="$dir/blind/disagg-%j" SLURM_JOB_ID=7 SLURM_JOB_UID="$(id -u "$user")" \
