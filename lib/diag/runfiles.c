@@ -166,6 +166,8 @@ static const struct kind kinds[] = {
 	{"exits*.jsonl", add_exits},
 	{"scontrol*.txt", add_slurm},
 	{"pack.log", add_nothing}, /* the packer's own words */
+	/* the probes', which quote faults: what they came to is in the verdict */
+	{"probes.log", add_nothing},
 	{"*.log", add_log},
 	{"*.out", add_log},
 	{"*.err", add_log},

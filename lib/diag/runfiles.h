@@ -37,7 +37,8 @@ int disagg_runfiles_init(
 /*
  * A folder, down to its folders' folders, no symlink followed: *.log, *.out and
  * *.err, state.json, exits*.jsonl, exits/NODE.jsonl, the kernel's log (kernlines.h)
- * and Slurm's (scontrol*.txt: "JobState=... Reason=...").  Of a file that is named
+ * and Slurm's (scontrol*.txt: "JobState=... Reason=..."); not pack.log and probes.log,
+ * in which our own programs quote what they found.  Of a file that is named
  * the name decides in the same way; any other is a log, but for an archive
  * (unpack.h): of that the files are taken as of a folder, in the same order, and
  * are called as below the folder that holds all of them.  DISAGG_MISSING where

@@ -31,7 +31,7 @@ static const struct disagg_state_unit *unit_of_log(
 static bool is_job_output(const char *name)
 {
 	static const char *const begins[] = {
-		"slurm-", "job", "sbatch", "disagg-", "install", "nodes.log", "probes.log"};
+		"slurm-", "job", "sbatch", "disagg-", "install", "nodes.log"};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)

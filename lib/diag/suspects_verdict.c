@@ -18,6 +18,10 @@ struct verdict_row {
 /* In disagg-run's own words (helpers/run*.c); the first that fits.  A worker's last words,
  * which a verdict quotes, are not ours. */
 static const struct verdict_row rows[] = {
+	/* it quotes what the probes found, in words that are marks below */
+	{DISAGG_CHECK, "failed the probes: ", DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_UNKNOWN, false,
+		"disagg-run.probes", "nodes failed the probes before the run",
+		"see probes/report.md in the run directory, and its drain lines"},
 	{DISAGG_CHECK, "is preempted", DISAGG_WEIGHT_CAUSE, DISAGG_FAULT_SCHEDULER, true,
 		"slurm.preempted", "the job was preempted",
 		"submit again, or under a QOS that is not preempted"},
@@ -79,9 +83,6 @@ static const struct verdict_row rows[] = {
 	{DISAGG_SYSTEM, "", DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_SCHEDULER, false,
 		"disagg-run.system", "disagg-run could not start what it had to",
 		"its verdict says of whom; see the end of that log, and the node"},
-	{DISAGG_CHECK, "failed the probes", DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_UNKNOWN, false,
-		"disagg-run.probes", "nodes failed the probes before the run",
-		"see probes/report.md in the run directory"},
 	{DISAGG_DIED, "", DISAGG_WEIGHT_VERDICT, DISAGG_FAULT_USER_APP, false, "disagg-run.ended",
 		"a worker ended by itself, and its log does not say why",
 		"see the end of its log, and its command line"},

@@ -51,6 +51,25 @@ JSON
 run "$diagnose" unprobed
 has out "nodes could not be measured before the run" "what disagg-run's probes came to"
 has out "see probes/report.md" "and where that is told"
+mkdir unfit
+cat >unfit/state.json <<'JSON'
+{"schema":"disagg.state/1","job":"9","name":"x","phase":"done","phases":{"probe":1795736270.0,"done":1795736280.0},
+"updated":1795736280.0,"verdict":{"code":1,"text":"2 of 4 nodes failed the probes: n1 (disk: No space left on device), n2 (gpu: uncorrectable ECC error)","worker":null,"at":1795736279.0},
+"warnings":[],"workers":[]}
+JSON
+cat >unfit/probes.log <<'LOG'
+scontrol update nodename=n1 state=drain reason='disagg-probe: disk: No space left on device'
+scontrol update nodename=n2 state=drain reason='disagg-probe: gpu: uncorrectable ECC error'
+LOG
+run "$diagnose" unfit
+status 1 "nodes that failed the probes"
+has out "nodes failed the probes before the run" "are the failure, not what the probes quote"
+has out "2 of 4 nodes failed the probes: n1" "and its evidence is disagg-run's verdict"
+has out "its drain lines" "with what to do"
+lacks out "scontrol update" "no line that the probes wrote"
+run "$diagnose" --format=json unfit
+says .id disagg-run.probes "nor by a word that the verdict quotes"
+says '.signals | length' 0 "and no signal is told"
 run "$diagnose" --format=json run/decode_0.log run/kmsg.n2
 says .class gpu_mem "files one by one"
 run "$diagnose" --format=json run/decode_0.log
