@@ -25,7 +25,7 @@ struct disagg_examination {
 
 /*
  * path[] ends with NULL: folders, archives or files (disagg_runfiles_add).  The answer
- * lives in the arena.  DISAGG_MISSING where there is nothing to look at;
+ * lives in the arena.  DISAGG_MISSING where there is nothing to look at; DISAGG_USAGE: two runs;
  * DISAGG_CONFIG: the site's file, or a file that was named, is wrong.
  */
 int disagg_examine(struct disagg_arena *arena, const char *const *path,

@@ -408,6 +408,17 @@ static bool is_full(const char *path)
 	       (uint64_t)st.f_bavail * (st.f_frsize ? st.f_frsize : st.f_bsize) < ROOM_BYTES;
 }
 
+/* Two runs are two answers; logs one by one may be of one. */
+static int take_run(struct disagg_runfiles *files, const char *path, struct disagg_err *err)
+{
+	if (files->run)
+		return disagg_err_set(err, DISAGG_USAGE,
+			"'%s' and '%s' are two run directories or archives: give one at a time",
+			files->run, path);
+	files->run = path;
+	return 0;
+}
+
 int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *files, const char *path,
 	struct disagg_err *err)
 {
@@ -425,6 +436,8 @@ int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *file
 		return disagg_err_set(
 			err, DISAGG_MISSING, "cannot find '%s': %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode)) {
+		if (take_run(files, clean, err))
+			return -1;
 		adder.root_len = len + 1;
 		if (is_full(clean))
 			files->full = clean;
@@ -435,7 +448,7 @@ int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *file
 			err, DISAGG_MISSING, "'%s' is neither a folder nor a regular file", path);
 	fd = open_archive(clean);
 	if (fd >= 0) {
-		rc = add_archive(&adder, clean, fd);
+		rc = take_run(files, clean, err) || add_archive(&adder, clean, fd) ? -1 : 0;
 		close(fd);
 		return rc;
 	}

@@ -25,6 +25,7 @@ struct disagg_runfiles {
 	const char *slurm_state, *slurm_reason; /* "TIMEOUT", "TimeLimit"; NULL: not known */
 	const char *full;			/* a folder of these that has no room; NULL */
 	unsigned left_out;			/* logs over DISAGG_SCAN_FILES_MOST */
+	const char *run;			/* the folder or archive of these; NULL */
 	const char *note;			/* of a file that is damaged, for a reader; NULL */
 	struct disagg_xid_table *xids;
 	struct disagg_spool spool; /* of archives; its folder is the caller's to set */
@@ -42,7 +43,8 @@ int disagg_runfiles_init(
  * the name decides in the same way; any other is a log, but for an archive
  * (unpack.h): of that the files are taken as of a folder, in the same order, and
  * are called as below the folder that holds all of them.  DISAGG_MISSING where
- * there is nothing at `path`; a file in a folder that cannot be read is noted.
+ * there is nothing at `path`; DISAGG_USAGE for a second folder or archive, which would
+ * be another run; a file in a folder that cannot be read is noted.
  */
 int disagg_runfiles_add(struct disagg_arena *arena, struct disagg_runfiles *files, const char *path,
 	struct disagg_err *err);

@@ -91,6 +91,17 @@ has err "at most 3" "too many"
 run "$diagnose" --utc-offset=25:00 run
 status 2 "a zone that is none"
 has err "expected HH:MM" "says what is expected"
+cp -r run run.2 && tar czf run.tar.gz run
+for second in run.2 run.tar.gz run/; do
+	run "$diagnose" run "$second"
+	status 2 "two runs at once ($second)"
+	has err "give one at a time" "says what to do ($second)"
+	empty out "without a diagnosis of both ($second)"
+done
+run "$diagnose" run.tar.gz run.tar.gz
+status 2 "two archives at once"
+run "$diagnose" --format=json run/kmsg.n2 good
+status 0 "a file beside a run directory"
 run "$diagnose" nowhere
 status 4 "a run that is not there"
 has err "cannot find 'nowhere'" "is named"

@@ -77,7 +77,7 @@ says .id slurm.time_limit "Slurm's state comes out of the archive"
 run "$diagnose" --format=json slurm.tar.gz disagg-7/gen_server_0.log
 says .id slurm.time_limit "an archive beside a file"
 run "$diagnose" slurm.tar.gz plain.tar
-status 1 "two archives"
+status 2 "two archives are refused"
 
 # ---- damaged ----
 head -c 2000000 /dev/urandom >noise.log
