@@ -19,8 +19,8 @@ static int gather(struct disagg_arena *arena, const char *const *path,
 	if (!files->log_count && !files->has_state && !files->exits.count && !files->kernel.count &&
 		!files->full)
 		return disagg_err_set(err, DISAGG_MISSING,
-			"there are no logs in '%s', and no state.json: expected a run directory or "
-			"a job's number",
+			"there are no logs in '%s', and no state.json: expected a run directory, "
+			"an archive of disagg-pack or a job's number",
 			path[0] ? path[0] : "");
 	return 0;
 }

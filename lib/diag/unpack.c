@@ -107,6 +107,10 @@ static int damaged(struct unpacker *unpacker)
 		return disagg_err_set(unpacker->err, DISAGG_CONFIG,
 			"'%s' is damaged at or behind its member '%s': %s", unpacker->call->path,
 			unpacker->member, text);
+	/* as all of libarchive's readers say it */
+	if (strcasestr(text, "truncated"))
+		return disagg_err_set(unpacker->err, DISAGG_CONFIG,
+			"'%s' is cut off (%s): copy it again", unpacker->call->path, text);
 	return disagg_err_set(unpacker->err, DISAGG_CONFIG,
 		"'%s' is no archive that can be read (%s): expected a .tar.gz or .tar.zst; unpack "
 		"what else is compressed, and give the folder or the log that results",

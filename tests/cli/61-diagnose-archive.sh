@@ -86,6 +86,8 @@ head -c 700000 whole.tar.gz >cut.tar.gz
 refuses cut.tar.gz "damaged at or behind its member 'noise.log'" "one that is cut off"
 { head -c 300000 whole.tar.gz && head -c 100000 /dev/zero && tail -c +400001 whole.tar.gz; } >holed.tar.gz
 refuses holed.tar.gz "damaged" "one with a hole"
+head -c 20 whole.tar.gz >stub.tar.gz
+refuses stub.tar.gz "'stub.tar.gz' is cut off (truncated gzip input): copy it again" "and before its first member"
 head -c 700 whole.tar >cut.tar
 refuses cut.tar "damaged" "a tar that is cut off"
 # libarchive looks at no sum of gzip's
@@ -122,6 +124,7 @@ refuses empty.tar.gz "is no archive that can be read" "an empty one"
 tar czf hollow.tar.gz -T /dev/null
 run "$diagnose" hollow.tar.gz
 status 4 "one without members"
+has err "an archive of disagg-pack" "says what is expected"
 
 # ---- traps ----
 echo MARKER >outside.log
