@@ -148,6 +148,16 @@ has out "Worse than the baseline" "is told"
 is "$(grep -c 'gpu0002 gpu 3 .* to 701 TFLOPS' out)" 1 "with both values"
 run "$report" --baseline=before/report.json good.jsonl
 status 0 "as good as before"
+grep -vE '"gpu.health","node":"gpu0002","gpu":[12],' good.jsonl >after.jsonl
+grep -E '"gpu.health","node":"gpu0002","gpu":[12],' good.jsonl |
+	jq -c '.status = "fail" | .param = "ecc" | .reason = "uncorrected errors"' >ecc.jsonl
+cat ecc.jsonl >>after.jsonl
+jq -c 'if .node == "gpu0002" and .gpu == 2 and .probe == "gpu.health"
+	then .status = "fail" | .param = "remap" else . end' good.jsonl >before.jsonl
+run "$report" --baseline=before.jsonl after.jsonl
+status 1 "failed in a way of its own"
+is "$(grep -c 'gpu0002 gpu 1 .*gpu.health ecc .*pass to fail' out)" 1 "is told though no record was of that"
+is "$(jq -s length ecc.jsonl) $(grep -c 'to fail' out)" "2 1" "but not where the GPU failed before"
 
 # ---- what nodes write ----
 evil='<script>document.title=1</script><img src=x onerror=alert(1)>"\u0027&\n\u001b[31m\u202egpj.exe'
