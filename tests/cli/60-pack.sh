@@ -285,7 +285,6 @@ ln -s ../outside:is another user's
 as_user ln -s ../outside:is no folder
 as_user mkdir -m 777:can be written by others
 TRAPS
-chmod 1777 alone/tmp
 watch="strace -qq -e trace=open,openat -o /tmp/opened" part --part /nowhere/disagg-7 >/dev/null
 is "$(grep -c '"/tmp/disagg-7"' alone/tmp/opened)" 1 "what was looked at is what is written into"
 rm -r alone/tmp/disagg-7
