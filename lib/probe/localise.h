@@ -104,7 +104,7 @@ struct disagg_finding {
 	double value;	 /* the best of its tests on its worst rail; 0: all lost */
 	double expected; /* the reference of that rail */
 	double limit;	 /* below this it is slow */
-	unsigned tests;	 /* behind the verdict; PATH, LEAF: pairs */
+	unsigned tests;	 /* behind the verdict; NODE, RAIL, HANGS: partners; PATH, LEAF: pairs */
 	bool relative;	 /* too few nodes for statistics and no reference value: a hint only */
 };
 

@@ -69,6 +69,28 @@ static size_t of_worst(const struct disagg_localise *search, struct disagg_findi
 
 /* ---- nodes and their rails ---- */
 
+/* How many others it was tested with; one that it met again counts once. */
+static unsigned partners_of(const struct disagg_localise *search, uint32_t at)
+{
+	uint32_t seen[LOCALISE_MEETINGS];
+	unsigned count = 0;
+
+	for (size_t i = 0; i < search->test_count && count < LOCALISE_MEETINGS; i++) {
+		const struct localise_test *test = &search->test[i];
+		uint32_t other = test->pair.a == at ? test->pair.b : test->pair.a;
+		unsigned k = 0;
+
+		if ((test->pair.a != at && test->pair.b != at) ||
+			(test->state != TEST_MEASURED && test->state != TEST_LOST))
+			continue;
+		while (k < count && seen[k] != other)
+			k++;
+		if (k == count)
+			seen[count++] = other;
+	}
+	return count;
+}
+
 static int guilty(struct findings *list, uint32_t at)
 {
 	const struct disagg_localise *search = list->search;
@@ -76,6 +98,7 @@ static int guilty(struct findings *list, uint32_t at)
 	struct disagg_finding item = {.kind = DISAGG_FINDING_NODE}, *added;
 	size_t slow = of_worst(search, &item, node->best, search->floor);
 	size_t rails = search->setup.rails;
+	unsigned partners = partners_of(search, at);
 
 	list->told[at] = true;
 	if (node->lost == node->confirms || slow * 2 > rails || rails == 1) {
@@ -86,7 +109,7 @@ static int guilty(struct findings *list, uint32_t at)
 			return -1;
 		of_worst(search, added, node->best, search->floor);
 		added->rail = -1;
-		added->tests = node->confirms + 1;
+		added->tests = partners;
 		return 0;
 	}
 	for (size_t rail = 0; rail < rails; rail++) {
@@ -97,7 +120,7 @@ static int guilty(struct findings *list, uint32_t at)
 			return -1;
 		of_rail(search, added, node->best, rail);
 		added->rail = (int)rail;
-		added->tests = node->confirms + 1;
+		added->tests = partners;
 	}
 	return 0;
 }

@@ -46,8 +46,9 @@ static void tell_node(const struct pairs *pairs, const struct disagg_finding *fi
 	(void)pairs;
 	if (finding->rail >= 0)
 		snprintf(rail, sizeof(rail), "rail %d", finding->rail);
-	snprintf(reason, REASON, "%.4g GB/s at best on %s, with each of %u partners; %s",
-		finding->value, rail, finding->tests, held);
+	snprintf(reason, REASON, "%.4g GB/s at best on %s, with %s%u partner%s; %s", finding->value,
+		rail, finding->tests > 1 ? "each of " : "", finding->tests,
+		finding->tests == 1 ? "" : "s", held);
 }
 
 static void tell_hangs(const struct pairs *pairs, const struct disagg_finding *finding,
@@ -56,8 +57,8 @@ static void tell_hangs(const struct pairs *pairs, const struct disagg_finding *f
 	const char *why = pairs->why[finding->a];
 
 	(void)held;
-	snprintf(reason, REASON, "no test with it came to an end, with %u partners: %s",
-		finding->tests, why ? why : "no value came");
+	snprintf(reason, REASON, "no test with it came to an end, with %u partner%s: %s",
+		finding->tests, finding->tests == 1 ? "" : "s", why ? why : "no value came");
 }
 
 static void tell_path(const struct pairs *pairs, const struct disagg_finding *finding,
@@ -178,7 +179,7 @@ static void tell(struct pairs *pairs, const struct disagg_finding *finding)
 	if (finding->expected > 0) {
 		record.has_ref = record.has_floor = true;
 		record.ref = finding->expected;
-		record.ref_source = "this run's pairs";
+		record.ref_source = "the pairs of this run";
 		record.floor = finding->limit;
 	}
 	disagg_fleet_emit(pairs->fleet, &record);

@@ -55,12 +55,17 @@ static bool is_past(const struct disagg_probe_record *record, double limit)
 	return record->better == DISAGG_BETTER_LESS ? record->value > limit : record->value < limit;
 }
 
+/* What no table is asked for has a reference of the probe's own: its source is short, and
+ * nothing else tells it. */
 void report_put_expected(struct disagg_strbuf *out, const struct disagg_probe_record *record)
 {
 	if (!record->has_value)
 		disagg_strbuf_puts(out, "-");
 	else if (record->has_ref)
-		disagg_strbuf_printf(out, "%.5g (reference)", record->ref);
+		disagg_strbuf_printf(out, "%.5g (%s)", record->ref,
+			record->better == DISAGG_BETTER_NONE && record->ref_source
+				? record->ref_source
+				: "reference");
 	else if (record->has_floor && is_past(record, record->floor))
 		disagg_strbuf_printf(out, "%.5g (floor)", record->floor);
 	else if (record->has_fleet)

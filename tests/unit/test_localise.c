@@ -207,6 +207,32 @@ static void odd_and_small(int64_t seeds)
 	}
 }
 
+/* Of five nodes one has four partners, however often it met them. */
+static void counts_partners(int64_t seeds)
+{
+	unsigned found = 0, right = 0;
+
+	for (int64_t seed = 0; seed < seeds; seed++) {
+		struct disagg_arena arena = DISAGG_ARENA_INIT;
+		struct sim sim = sim_of(5, 1, (uint64_t)seed);
+		int rc = sim_run(&sim, &arena);
+
+		for (size_t i = 0; rc == 0 && i < sim.count; i++) {
+			uint32_t at = sim.finding[i].a;
+			unsigned met = 0;
+
+			if (sim.finding[i].kind != DISAGG_FINDING_NODE)
+				continue;
+			for (uint32_t other = 0; other < 5; other++)
+				met += sim.together[at][other] || sim.together[other][at];
+			found++;
+			right += sim.finding[i].tests == met;
+		}
+		disagg_arena_release(&arena);
+	}
+	ok(found > 0 && right == found, "a partner that is met again counts once");
+}
+
 static void two(void)
 {
 	struct disagg_arena arena = DISAGG_ARENA_INIT;
@@ -395,6 +421,7 @@ int main(int argc, char **argv)
 	leaf(seeds);
 	all_pairs(seeds < 40 ? 10 * seeds : seeds);
 	odd_and_small(seeds < 40 ? 5 * seeds : seeds);
+	counts_partners(50);
 	lost(seeds);
 	two();
 	more_bad_than_good();

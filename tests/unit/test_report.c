@@ -188,6 +188,15 @@ static void nodes(void)
 	add(record);
 	ok(begins(judged(), "PASS: 1 node: 1 passed"), "the warning of a pair is not the node's");
 	begin();
+	record = plain("n1", DISAGG_PROBE_FAIL);
+	record->has_value = record->has_ref = true;
+	record->value = 10;
+	record->ref = 20;
+	record->ref_source = "the pairs of this run";
+	add(record);
+	has_str(judged(), "host.x: 10, expected 20 (the pairs of this run)",
+		"a reference of the probe's own is told by its source");
+	begin();
 	for (int i = 0; i < 12; i++) {
 		record = plain(i % 2 ? "n1" : "n2", DISAGG_PROBE_WARN);
 		record->peer = "n3";
