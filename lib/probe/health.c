@@ -98,6 +98,26 @@ static void check_pages(struct look *look)
 			"%u memory pages are retired for double bit errors", count);
 }
 
+static const struct {
+	const char *action, *hint;
+} recoveries[] = {
+	{"reset_gpu", "reset the GPU"},
+	{"reset_bus", "reset the GPU's bus"},
+	{"reboot_node", "reboot the node"},
+	{"drain_p2p", "end what uses its peer-to-peer links (drain P2P)"},
+	{"recover_imex", "recover the IMEX domain"},
+	{"inspect", "inspect the GPU: see nvidia-smi -q on the node"},
+};
+
+/* The action of a site's own table as it is. */
+static const char *recovery_hint(const char *action)
+{
+	for (size_t i = 0; i < sizeof(recoveries) / sizeof(*recoveries); i++)
+		if (strcmp(action, recoveries[i].action) == 0)
+			return recoveries[i].hint;
+	return action;
+}
+
 static void check_recovery(struct look *look)
 {
 	const struct disagg_xid_recovery *recovery;
@@ -108,7 +128,7 @@ static void check_recovery(struct look *look)
 		action == NVML_GPU_RECOVERY_ACTION_NONE)
 		return;
 	recovery = disagg_xid_recover(look->table, action < 256 ? (int)action : 255, NULL);
-	FIND(look, "recovery", FAIL, true, recovery->action,
+	FIND(look, "recovery", FAIL, true, recovery_hint(recovery->action),
 		"the driver asks for a recovery action: %llu (%s)", action, recovery->text);
 }
 
@@ -171,7 +191,7 @@ static void check_power(struct look *look)
 		DISAGG_NVML_CALL(look->nvml, power_default, look->device, &normal) ==
 			NVML_SUCCESS &&
 		limit < normal)
-		FIND(look, "power", WARN, false, "nvidia-smi -pl sets it",
+		FIND(look, "power", WARN, false, "set it with nvidia-smi -pl",
 			"the power limit is %u W, the GPU's own is %u W", limit / 1000,
 			normal / 1000);
 }
@@ -466,7 +486,7 @@ int disagg_health_run(struct disagg_probe_run *run, struct disagg_err *err)
 	if (record.reason) {
 		record.param = "processes";
 		record.status = DISAGG_PROBE_WARN;
-		record.hint = "what is measured meanwhile is worth little";
+		record.hint = "measure it again without them";
 		run->emit(run, &record);
 	}
 	disagg_nvml_close(&nvml);

@@ -15,6 +15,7 @@
 #define REL_LATENCY 0.20
 #define WARN_ABOVE  0.05 /* the reference test warns so much above where it fails */
 #define MOST_SAID   256u
+#define HEALTH	    "gpu.health" /* its hints are what to do, for each check its own */
 /* in the reason of a record whose whole cohort is as slow */
 #define COMMON	     "as the whole cohort: see the cluster's finding"
 #define SMALL_BYTES  (INT64_C(16) << 20)
@@ -65,7 +66,7 @@ static const struct {
 	{"kv.", "look at the transport that was taken (UCX_TLS, NIXL) and the rail of the GPU"},
 	{"rdma.", "look at cable, port and switch (ibstat; perfquery -x; mlxlink)"},
 	{"kmsg.", "see dmesg on the node; the hint names what the code asks for"},
-	{"gpu.health", "see nvidia-smi -q on the node; the hint names the recovery action"},
+	{HEALTH, "see nvidia-smi -q on the node"},
 	{"hw.", "compare with nvidia-smi -q and lspci; a part is missing or degraded"},
 	{"env.", "bring the node to what the majority has"},
 	{"latency.", "look at CPU governor, NUMA binding and other load on the node"},
@@ -107,6 +108,8 @@ const char *disagg_judge_action(const struct disagg_probe_record *record)
 		return "measure it again when the cause is removed; it may be good or bad";
 	if (disagg_judge_is_common(record))
 		return "see the cluster's finding: it has one cause, and no node is to blame";
+	if (record->hint && strcmp(record->probe, HEALTH) == 0)
+		return record->hint;
 	while (strncmp(record->probe, actions[i].prefix, strlen(actions[i].prefix)) != 0)
 		i++;
 	return actions[i].action;

@@ -102,8 +102,8 @@ double disagg_judge_rel(const char *probe, enum disagg_probe_better better);
 /* Whether it only warns because its whole cohort is as slow. */
 bool disagg_judge_is_common(const struct disagg_probe_record *record);
 
-/* What to do about a record that is not a pass: the action for the probe, or to
- * measure again what is unknown. */
+/* What to do about a record that is not a pass: the hint of gpu.health, else the action
+ * for the probe, or to measure again what is unknown. */
 const char *disagg_judge_action(const struct disagg_probe_record *record);
 
 #endif

@@ -208,22 +208,25 @@ static void put_group(
 	disagg_strbuf_puts(out, " |\n");
 }
 
-/* Once for each probe, whose groups mostly follow each other. */
+/* Once for each probe, whose groups mostly follow each other, and what to do about it. */
 static void put_actions(struct disagg_strbuf *out, const struct groups *groups)
 {
-	const char *last = NULL;
+	const char *last = NULL, *last_action = "";
 
 	disagg_strbuf_puts(out, "\nWhat to do:\n\n");
 	for (size_t i = 0; i < groups->count; i++) {
 		const struct disagg_probe_record *worst = groups->group[i].worst;
 
-		if (worst->probe == last)
+		const char *action = disagg_judge_action(worst);
+
+		if (worst->probe == last && strcmp(action, last_action) == 0)
 			continue;
 		last = worst->probe;
+		last_action = action;
 		disagg_strbuf_puts(out, "- ");
 		put_plain(out, worst->probe);
 		disagg_strbuf_puts(out, ": ");
-		put_plain(out, disagg_judge_action(worst));
+		put_plain(out, action);
 		disagg_strbuf_putc(out, '\n');
 	}
 }

@@ -189,6 +189,18 @@ static void nodes(void)
 	ok(begins(judged(), "PASS: 1 node: 1 passed"), "the warning of a pair is not the node's");
 	begin();
 	record = plain("n1", DISAGG_PROBE_FAIL);
+	record->probe = "gpu.health";
+	record->hint = "replace the GPU";
+	add(record);
+	record->hint = "reset the GPU";
+	record->reason = "too many errors";
+	add(record);
+	has_str(judged(), "action: replace the GPU\n", "of a GPU's health its own hint");
+	text = put(DISAGG_REPORT_MARKDOWN);
+	has_str(text, "- gpu.health: replace the GPU\n- gpu.health: reset the GPU\n",
+		"each of them in Markdown");
+	begin();
+	record = plain("n1", DISAGG_PROBE_FAIL);
 	record->has_value = record->has_ref = true;
 	record->value = 10;
 	record->ref = 20;
