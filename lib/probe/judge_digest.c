@@ -118,6 +118,7 @@ static int blame_minority(
 		if (!text || blame(arena, sorted[i], minority_status(sorted[i], sorted[best]),
 				     text) != 0)
 			return -1;
+		sorted[i]->ref_source = sorted[best]->digest;
 	}
 	return 0;
 }

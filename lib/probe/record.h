@@ -62,8 +62,10 @@ struct disagg_probe_record {
 	/* the judge's */
 	bool has_ref, has_floor, has_fleet;
 	double ref;
-	const char *ref_source; /* "H200-SXM bf16_gemm: measured, ..." */
-	double floor;		/* absolute; a ceiling where less is better */
+	/* "H200-SXM bf16_gemm: measured, ..."; with a digest the majority's, where it has another
+	 */
+	const char *ref_source;
+	double floor; /* absolute; a ceiling where less is better */
 	double fleet_median, fleet_mad;
 	double z; /* (value - median) / (1.4826 MAD); 0 where MAD is 0 */
 

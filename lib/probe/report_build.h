@@ -111,7 +111,8 @@ void report_put_where(
 void report_put_metric(struct disagg_strbuf *out, const char *probe, const char *param);
 /* "632 TFLOPS", "-" */
 void report_put_value(struct disagg_strbuf *out, const struct disagg_probe_record *record);
-/* "785 (reference)", "20 (the pairs of this run)", "786 (fleet)", "700 (floor)", "-" */
+/* "785 (reference)", "20 (the pairs of this run)", "786 (fleet)", "700 (floor)",
+ * "8 x NVIDIA H200 (majority)", "-" */
 void report_put_expected(struct disagg_strbuf *out, const struct disagg_probe_record *record);
 /* "gemm.bf16 8192 gpu 3: 632 TFLOPS, expected 785": printable ASCII without quotes, at most 160 */
 const char *report_why(struct disagg_arena *arena, const struct disagg_probe_record *record);

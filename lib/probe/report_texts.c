@@ -59,7 +59,9 @@ static bool is_past(const struct disagg_probe_record *record, double limit)
  * nothing else tells it. */
 void report_put_expected(struct disagg_strbuf *out, const struct disagg_probe_record *record)
 {
-	if (!record->has_value)
+	if (record->digest && !record->has_ref && record->ref_source)
+		disagg_strbuf_printf(out, "%s (majority)", record->ref_source);
+	else if (!record->has_value)
 		disagg_strbuf_puts(out, "-");
 	else if (record->has_ref)
 		disagg_strbuf_printf(out, "%.5g (%s)", record->ref,

@@ -53,6 +53,13 @@ is "$(head -n 1 out)" "UNKNOWN: 1 node: 1 unknown" "and says so"
 sed 's/"status":"[a-z]*"/"status":"skip"/' unknown.jsonl >skip.jsonl
 run "$report" skip.jsonl
 status 77 "all skipped"
+jq -c 'select(.probe == "hw.inventory") | .param = "gpus" | .value = 8 | .unit = "GPUs" | .digest = "8 x NVIDIA H200" |
+	if .node == "gpu0002" then .value = 7 | .digest = "7 x NVIDIA H200" else . end' good.jsonl >seven.jsonl
+run "$report" --out=seven seven.jsonl
+status 1 "a GPU that is missing"
+has out "hw.inventory gpus: 7 GPUs, expected 8 x NVIDIA H200 (majority)" "what the others have"
+has seven/report.md "| 8 x NVIDIA H200 (majority) |" "in Markdown"
+has seven/report.html "<span>expected 8 x NVIDIA H200 (majority)</span>" "in HTML"
 
 # ---- the command line and the files ----
 run "$report"
