@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ROWS 200u
-#define MOST_CELL ((size_t)64 << 10) /* a host list of a large fleet */
+#define MOST_ROWS    200u
+#define MOST_NUMBERS 16u		/* of GPUs or processes, of one cause */
+#define MOST_CELL    ((size_t)64 << 10) /* a host list of a large fleet */
 
 /* ---- rows ---- */
 
@@ -184,8 +185,118 @@ static int compare_said(const void *a, const void *b)
 	return order != 0 ? order : strcmp(left->text, right->text);
 }
 
-/* A row for each probe and text: the probe, the text, how many, which nodes. */
-static void put_said(struct maker *maker, struct said *said, size_t count)
+/* The length of a number that starts there and says which GPU or process; 0: none does. */
+static size_t which_len(const char *text, const char *at)
+{
+	static const char *const before[] = {"GPU ", "process "};
+	size_t len = strspn(at, "0123456789");
+
+	for (size_t i = 0; len > 0 && i < sizeof(before) / sizeof(*before); i++) {
+		size_t word = strlen(before[i]);
+
+		if ((size_t)(at - text) >= word && memcmp(at - word, before[i], word) == 0)
+			return len;
+	}
+	return 0;
+}
+
+/* As strcmp, whichever GPU or process is meant. */
+static int compare_causes(const char *a, const char *b)
+{
+	const char *left = a, *right = b;
+
+	for (;;) {
+		size_t skip_left = which_len(a, left), skip_right = which_len(b, right);
+
+		if (skip_left && skip_right) {
+			left += skip_left;
+			right += skip_right;
+		} else if (*left != *right || !*left) {
+			return (unsigned char)*left - (unsigned char)*right;
+		} else {
+			left++;
+			right++;
+		}
+	}
+}
+
+static bool is_same(const struct said *a, const struct said *b)
+{
+	return compare_said(a, b) == 0;
+}
+
+static bool is_same_cause(const struct said *a, const struct said *b)
+{
+	return strcmp(a->probe, b->probe) == 0 && compare_causes(a->text, b->text) == 0;
+}
+
+static int compare_not_tested(const void *a, const void *b)
+{
+	const struct said *left = a, *right = b;
+	int order = strcmp(left->probe, right->probe);
+
+	if (order == 0)
+		order = compare_causes(left->text, right->text);
+	return order != 0 ? order : disagg_hostlist_compare(left->text, right->text);
+}
+
+/* The nth of these numbers; NULL: there are fewer. */
+static const char *which_number(const char *text, size_t nth, size_t *ret_len)
+{
+	for (const char *at = text; *at; at++) {
+		*ret_len = which_len(text, at);
+		if (*ret_len == 0)
+			continue;
+		if (nth-- == 0)
+			return at;
+		at += *ret_len - 1;
+	}
+	return NULL;
+}
+
+/* "3,5": the nth number of all of them, each once. */
+static void put_numbers(struct maker *maker, const struct said *said, size_t count, size_t nth)
+{
+	const char *seen[MOST_NUMBERS];
+	size_t seen_len[MOST_NUMBERS], shown = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t len, k = 0;
+		const char *number = which_number(said[i].text, nth, &len);
+
+		while (number && k < shown &&
+			(seen_len[k] != len || memcmp(seen[k], number, len) != 0))
+			k++;
+		if (!number || k < shown)
+			continue;
+		if (shown == MOST_NUMBERS) {
+			disagg_strbuf_puts(&maker->text, ",...");
+			return;
+		}
+		disagg_strbuf_printf(&maker->text, "%s%.*s", k ? "," : "", (int)len, number);
+		seen[shown] = number;
+		seen_len[shown++] = len;
+	}
+}
+
+/* "GPU 3,5: process 1234": what is said of each of them. */
+static void put_cause(struct maker *maker, const struct said *said, size_t count)
+{
+	size_t nth = 0, len;
+
+	for (const char *at = said->text; *at; at += len ? len : 1) {
+		len = which_len(said->text, at);
+		if (len)
+			put_numbers(maker, said, count, nth++);
+		else
+			disagg_strbuf_putc(&maker->text, *at);
+	}
+}
+
+/* A row for those that are the same, of the sorted: the probe, the text, how many, which
+ * nodes. */
+static void put_said(struct maker *maker, struct said *said, size_t count,
+	bool (*same)(const struct said *a, const struct said *b))
 {
 	const char **name = disagg_arena_array(maker->arena, count + 1, sizeof(*name));
 
@@ -193,15 +304,14 @@ static void put_said(struct maker *maker, struct said *said, size_t count)
 		maker->failed = true;
 		return;
 	}
-	if (count > 1)
-		qsort(said, count, sizeof(*said), compare_said);
 	for (size_t i = 0, end; i < count; i = end) {
-		for (end = i; end < count && compare_said(&said[i], &said[end]) == 0; end++)
+		for (end = i; end < count && same(&said[i], &said[end]); end++)
 			name[end - i] = said[end].node;
 		if (!report_row(maker))
 			continue;
 		report_set_cell(maker, 0, said[i].probe);
-		report_set_cell(maker, 1, said[i].text);
+		put_cause(maker, &said[i], end - i);
+		report_end_cell(maker, 1);
 		disagg_strbuf_printf(&maker->text, "%zu", end - i);
 		report_end_cell(maker, 2);
 		put_hosts(maker, name, end - i);
@@ -233,7 +343,9 @@ static void make_variants(struct maker *maker)
 			said[count++] = (struct said){
 				record->probe, record->reason, record->node, record->hint};
 	}
-	put_said(maker, said, count);
+	if (count > 1)
+		qsort(said, count, sizeof(*said), compare_said);
+	put_said(maker, said, count, is_same);
 }
 
 static void make_not_tested(struct maker *maker)
@@ -262,7 +374,9 @@ static void make_not_tested(struct maker *maker)
 					node->name, NULL};
 		}
 	}
-	put_said(maker, said, count);
+	if (count > 1)
+		qsort(said, count, sizeof(*said), compare_not_tested);
+	put_said(maker, said, count, is_same_cause);
 }
 
 /* ---- probes, distributions, run ---- */

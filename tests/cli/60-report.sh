@@ -60,6 +60,12 @@ status 1 "a GPU that is missing"
 has out "hw.inventory gpus: 7 GPUs, expected 8 x NVIDIA H200 (majority)" "what the others have"
 has seven/report.md "| 8 x NVIDIA H200 (majority) |" "in Markdown"
 has seven/report.html "<span>expected 8 x NVIDIA H200 (majority)</span>" "in HTML"
+jq -c 'select(.probe == "gemm.bf16" and .node == "gpu0001" and .gpu > 4) | del(.value) | .status = "skip" |
+	.reason = "in use: GPU \(.gpu + 5): process \(if .gpu > 5 then 77 else 9 end) (train)"' good.jsonl >busy.jsonl
+jq -c 'select(.gpu == 7) | .node = "gpu0002" | .reason = "in use: GPU 7: a display"' busy.jsonl >>busy.jsonl
+run "$report" busy.jsonl
+has out "in use: GPU 10,11,12: process 9,77 (train)  3      gpu0001" "one cause of several GPUs has one row"
+has out "in use: GPU 7: a display" "another cause has another"
 
 # ---- the command line and the files ----
 run "$report"
