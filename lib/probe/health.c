@@ -64,7 +64,8 @@ static void check_ecc(struct look *look)
 		    &errors) == NVML_SUCCESS &&
 		errors > 0)
 		FIND(look, "ecc", FAIL, true, "reset the GPU; look for Xid 48, 63, 64, 94, 95",
-			"%llu uncorrected memory errors since the driver was loaded", errors);
+			"%llu uncorrected memory error%s since the driver was loaded", errors,
+			errors == 1 ? "" : "s");
 }
 
 static void check_remap(struct look *look)
@@ -95,7 +96,8 @@ static void check_pages(struct look *look)
 			"memory pages are to be retired at the next reset");
 	if ((result == NVML_SUCCESS || result == NVML_ERROR_INSUFFICIENT_SIZE) && count > 0)
 		FIND(look, "pages", WARN, false, NULL,
-			"%u memory pages are retired for double bit errors", count);
+			"%u memory page%s retired for double bit errors", count,
+			count == 1 ? " is" : "s are");
 }
 
 static const struct {

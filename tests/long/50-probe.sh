@@ -70,7 +70,7 @@ hbm.copy|0|the median of 32 is|slow-hbm by=0.8 gpu=0
 pcie.alone|1|the median of 32 is|slow-copy by=0.5 gpu=1
 p2p.matrix|-|what GPU 1 received is not what was sent|wrong-p2p gpu=1
 hbm.march|0|words of the memory are wrong|wrong-memory gpu=0
-gpu.health|1|uncorrected memory errors|ecc gpu=1
+gpu.health|1|uncorrected memory error|ecc gpu=1
 gpu.health|0|a memory row could not be remapped|remap-failure gpu=0
 gpu.health|1|slows the GPU down for its temperature|throttle gpu=1
 gpu.health|0|17 NVLinks of 18 are active|nvlink-down gpu=0 link=3

@@ -49,7 +49,7 @@ static void test_good(void)
 	verdict = check("ecc gpu=1");
 	ok(verdict.bad && !verdict.cached, "without it, NVML is asked");
 	has_str(verdict.text, "GPU 1 (GPU-", "which GPU");
-	has_str(verdict.text, "1 uncorrected memory errors", "and what is bad");
+	has_str(verdict.text, "1 uncorrected memory error since", "and what is bad");
 	verdict = check("");
 	ok(!verdict.bad && !verdict.cached, "a bad verdict is not kept");
 }
