@@ -257,11 +257,21 @@ under_strace() { # JOB FUNCTION [PHASE]: the function is called with the job
 	done
 	"$2" "$1" >/dev/null
 	wait "$tracer"
-	sed -n 's/^\([0-9.]*\) read([0-9]*, "\\17\\0.*/\1/p' "$WORK/trace/$1.run" | head -n 1 >"$WORK/event/$1"
+	told_at "$1" >"$WORK/event/$1"
+}
+
+# when the signal was read, as under_strace saw it; nothing: it was not yet
+told_at() { # JOB
+	sed -n 's/^\([0-9.]*\) read([0-9]*, "\\17\\0.*/\1/p' "$WORK/trace/$1.run" | head -n 1
 }
 
 cancel_it() { # JOB
+	local end=$((SECONDS + 30))
 	as_user scancel "$1"
+	# the start goes on from here, and would be over before the signal is there
+	until [ -n "$(told_at "$1")" ] || [ $SECONDS -ge $end ]; do
+		sleep 0.05
+	done
 	rm -f "$WORK/refuse/slow/decode_1.slow"
 }
 
