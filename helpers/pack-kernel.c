@@ -76,7 +76,7 @@ static int read_log(struct reader *reader, struct disagg_err *err)
 	if (reader->log.lost)
 		printf("(the kernel log has lost records)\n");
 	if (reader->others)
-		printf("(%u lines about other users' limits are left out)\n", reader->others);
+		printf("(left out, about memory limits of other jobs: %u)\n", reader->others);
 	return rc < 0 ? -1 : 0;
 }
 

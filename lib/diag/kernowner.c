@@ -133,17 +133,23 @@ static enum whose read_victim(struct disagg_kernowner *owner, char *text, struct
 	     *task = cgroup ? behind(cgroup, ",task=") : NULL;
 	size_t len = task ? (size_t)(task - cgroup) - strlen(",task=") : 0;
 	enum whose whose;
+	bool in_job;
 
 	owner->victim = 0;
+	owner->victim_of_other = false;
 	named->pid = behind_last(text, ",pid=");
 	if (!task || !named->pid)
 		return UNKNOWN;
 	named->name = task;
 	named->name_len = (size_t)(named->pid - task) - strlen(",pid=");
 	owner->victim_of_job = owner->job && is_of_job(cgroup, len, owner->job);
+	in_job = memmem(cgroup, len, "/job_", 5) != NULL;
+	/* without the time of its begin the log goes back to other jobs of the user's */
+	owner->victim_of_other = in_job && owner->job && !owner->victim_of_job;
 	whose = owner->victim_of_job ? OURS
-				     : by_uid(owner, number_at(behind_last(text, ",uid=")),
-					       memmem(cgroup, len, "/job_", 5) != NULL);
+		: owner->victim_of_other
+			? OTHERS
+			: by_uid(owner, number_at(behind_last(text, ",uid=")), in_job);
 	owner->victim = number_at(named->pid);
 	owner->victim_ours = whose == OURS;
 	return whose;
@@ -156,6 +162,8 @@ static enum whose read_victim(struct disagg_kernowner *owner, char *text, struct
  */
 static enum whose by_victim(const struct disagg_kernowner *owner, int64_t uid)
 {
+	if (owner->victim > 0 && owner->victim_of_other)
+		return OTHERS;
 	if (uid == owner->uid)
 		return OURS;
 	if (owner->victim > 0)

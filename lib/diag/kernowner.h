@@ -25,13 +25,15 @@ struct disagg_kernowner {
 	const char *proc; /* "/proc": whose a process is that still runs; NULL: not asked */
 	/* of the last "oom-kill:", with whom others of its cgroup may be killed; begin with 0 */
 	int64_t victim;
-	bool victim_ours, victim_of_job;
+	bool victim_ours, victim_of_job,
+		victim_of_other; /* the user's, this job's, another job's */
 };
 
 /*
  * In place: name and pid become '*' where the process is not the user's, nor root's outside
  * of a job, nor known to be.  False: the line is not to be told, for it is of the memory
- * limit of somebody else's processes, or where the name in it ends cannot be read.
+ * limit of somebody else's processes or of another job of the user's, or where the name in it ends
+ * cannot be read.
  */
 bool disagg_kernowner_mask(
 	struct disagg_kernowner *owner, const struct disagg_kmsg_finding *finding, char *text);

@@ -224,6 +224,7 @@ is "$(find hook -user root)" "" "and leaves no file of root's"
 cat >kernel.log <<'LOG'
 3,1,1000000,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/slurm/job_9,task_memcg=/slurm/job_9/step_0,task=theirs,pid=91,uid=1001
 3,2,1000001,-;Memory cgroup out of memory: Killed process 91 (theirs) total-vm:1kB, UID:1001 pgtables:1kB
+3,3,1000002,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/slurm/job_7,task_memcg=/slurm/job_7/step_0,task=ours,pid=92,uid=1000
 3,3,1000002,-;Memory cgroup out of memory: Killed process 92 (ours) total-vm:1kB, UID:1000 pgtables:1kB
 3,4,1000003,-;NVRM: Xid (PCI:0000:1b:00): 31, pid=93, name=theirs, Ch 00000010
 3,5,1000004,-;Memory failure: 0x12345: Sending SIGBUS to theirs:94 due to hardware memory corruption
@@ -232,7 +233,7 @@ LOG
 "$bin/disagg-pack" --kernel-lines --uid=1000 --job=7 kernel.log >lines
 is "$(grep -c theirs lines) $(grep -c 'process 92 (ours)' lines) $(grep -c '31, pid=\*\*, name=' lines)" "0 1 1" \
 	"the kernel's lines name no process of other users"
-is "$(tail -n 1 lines)" "(2 lines about other users' limits are left out)" "and those of others' limits are counted"
+is "$(tail -n 1 lines)" "(left out, about memory limits of other jobs: 2)" "and those of others' limits are counted"
 is "$("$bin/disagg-pack" --kernel-lines kernel.log | grep -c theirs)" 5 "root sees all"
 # the hook starts its own path, where this stands in for the reader then
 cp "$bin/disagg-pack" hooked
